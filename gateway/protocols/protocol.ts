@@ -45,6 +45,11 @@ export interface StreamObserver {
   readonly error: ProtocolError | null;
   /** Something that cannot belong to the protocol was seen (an HTML page, raw text): its first 500 characters. */
   readonly garbage: string | null;
+  /**
+   * Where the protocol's own end begins (offset in the whole stream) when it came although some choice has no proper
+   * finish: a client stops reading there, so the relay must put its error event before it. Null: no such thing came.
+   */
+  readonly falseEndAt: number | null;
   /** Offset in the whole stream just behind the last complete event, comment or line: what may be shown to a client. */
   readonly boundary: number;
   readonly usage: Usage | null;

@@ -1,0 +1,322 @@
+// The loop that acts on a decision: takes a place, makes an attempt, looks at how it failed, goes on to the next
+// candidate, and at the end says what happened. All rules are elsewhere; all I/O of a request begins here.
+
+import type { Catalog } from '../catalog/catalog.ts';
+import type { Clock } from '../clock.ts';
+import type { ProviderSettings, Settings } from '../config/settings.ts';
+import { GatewayError } from '../errors.ts';
+import { streamFiller } from '../protocols/errors.ts';
+import { adapters } from '../providers/index.ts';
+import { logLine } from '../routing/explain.ts';
+import { readFacts } from '../routing/facts.ts';
+import { route } from '../routing/route.ts';
+import type { Rules } from '../routing/rules.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Attempt, Candidate, Decision, Outcome, RequestFacts } from '../types.ts';
+import { afterFailure } from './after-failure.ts';
+import { type AttemptContext, type AttemptInput, type AttemptResult, attempt } from './attempt.ts';
+import { attemptInput } from './attempt-input.ts';
+import { EarlyOpening } from './early-opening.ts';
+import { ClientReply, type IncomingExchange } from './exchange.ts';
+import { type FailedAttempt, finalError } from './final-error.ts';
+import { earlyHead, sendError, sendProviderWords } from './reply-error.ts';
+import type { Slot, SlotOption, Slots } from './slots.ts';
+import { summarize } from './summary.ts';
+
+/** Settings and what was compiled from them; a request keeps the pair it began with. */
+export interface ActiveConfiguration {
+  readonly settings: Settings;
+  readonly rules: Rules;
+}
+
+export interface DispatchDependencies extends AttemptContext {
+  readonly clock: Clock;
+  readonly configuration: () => ActiveConfiguration;
+  readonly catalog: Catalog;
+  readonly slots: Slots;
+  readonly log: Log;
+  readonly dice: () => number;
+  /** A random id of this process, sent as the hop header. */
+  readonly instance: string;
+  /** Keys the hash of conversations, per installation. */
+  readonly conversationSecret: string;
+  readonly onOutcome: (outcome: Outcome) => void;
+}
+
+/** Serves one exchange to its end. Never rejects. */
+export async function dispatch(deps: DispatchDependencies, exchange: IncomingExchange): Promise<void> {
+  const run = new RequestRun(deps, exchange);
+  try {
+    await run.serve();
+  } catch (error) {
+    run.endWithError(error);
+  }
+  deps.onOutcome(run.outcome());
+}
+
+/** The state of one request while it is served; nothing outside its call stack holds it. */
+class RequestRun {
+  readonly #deps: DispatchDependencies;
+  readonly #exchange: IncomingExchange;
+  readonly #configuration: ActiveConfiguration;
+  readonly #reply: ClientReply;
+  readonly #attempts: Attempt[] = [];
+  readonly #failed: FailedAttempt[] = [];
+  #facts: RequestFacts | null = null;
+  #decision: Decision | null = null;
+  #decisionMs = 0;
+  #queuedMs = 0;
+  #opening: EarlyOpening | null = null;
+  #wasOpenedEarly = false;
+  #last: AttemptResult | null = null;
+  #error: GatewayError | null = null;
+
+  constructor(deps: DispatchDependencies, exchange: IncomingExchange) {
+    this.#deps = deps;
+    this.#exchange = exchange;
+    this.#configuration = deps.configuration();
+    this.#reply = new ClientReply(exchange.response);
+  }
+
+  async serve(): Promise<void> {
+    const facts = this.#readFacts();
+    this.#facts = facts;
+    if (!this.#deps.catalog.isListed) await this.#deps.catalog.whenListed();
+    const decision = this.#decide(facts);
+    const candidates = decision.candidates.filter(mayBeAsked);
+    if (decision.error !== null && candidates.length === 0) {
+      throw new GatewayError(decision.error.code, decision.error.message, {
+        retryAfterSeconds: decision.error.retryAfterSeconds,
+        param: 'model',
+      });
+    }
+    const filler = facts.isStream ? streamFiller(facts.endpoint) : null;
+    if (filler !== null) {
+      const head = () => earlyHead(this.#exchange.id);
+      this.#opening = new EarlyOpening(this.#deps.clock, this.#deps.dispatchLimits, this.#reply, filler, head);
+    }
+    await this.#tryAll(facts, decision, candidates);
+  }
+
+  /** Ends the exchange with an error of ours, unless its answer has ended already. */
+  endWithError(error: unknown): void {
+    this.#opening?.stop();
+    this.#error =
+      error instanceof GatewayError
+        ? error
+        : new GatewayError('internal', 'the gateway failed to serve this request; its log tells more', {
+            cause: error,
+          });
+    if (!(error instanceof GatewayError)) {
+      this.#deps.log.error('request failed inside the gateway', { id: this.#exchange.id, error });
+    }
+    this.#noteEarlyOpening();
+    if (!this.#reply.isGone && !this.#reply.isEnded)
+      sendError(this.#reply, this.#exchange, this.#error, this.#replyFacts(null));
+  }
+
+  outcome(): Outcome {
+    return summarize({
+      exchange: this.#exchange,
+      facts: this.#facts,
+      decision: this.#decision,
+      decisionMs: this.#decisionMs,
+      queuedMs: this.#queuedMs,
+      attempts: this.#attempts,
+      last: this.#last,
+      error: this.#error,
+      isGone: this.#reply.isGone,
+      status: this.#reply.status,
+      bytesOut: this.#reply.bytesOut,
+      isOpenedEarly: this.#wasOpenedEarly,
+      durationMs: this.#deps.clock.monotonic() - this.#exchange.receivedAt,
+    });
+  }
+
+  #readFacts(): RequestFacts {
+    const { id, receivedAtMs, endpoint, protocol, request, json, body, apiKeyName } = this.#exchange;
+    return readFacts({
+      id,
+      receivedAtMs,
+      endpoint,
+      protocol,
+      headers: request.headers,
+      body: json,
+      bodyBytes: body,
+      apiKeyName,
+      conversationSecret: this.#deps.conversationSecret,
+    });
+  }
+
+  #decide(facts: RequestFacts): Decision {
+    const { clock, catalog, dice, log } = this.#deps;
+    const startedAt = clock.monotonic();
+    const decision = route(facts, this.#configuration.rules, catalog.snapshot(), dice);
+    this.#decisionMs = clock.monotonic() - startedAt;
+    this.#decision = decision;
+    log.info(logLine(facts, decision));
+    return decision;
+  }
+
+  async #tryAll(facts: RequestFacts, decision: Decision, candidates: readonly Candidate[]): Promise<void> {
+    let left = candidates;
+    while (left.length > 0) {
+      const { candidate, slot } = await this.#takePlace(left);
+      left = left.filter((other) => other !== candidate);
+      const result = await this.#try(facts, decision, candidate, slot, left.length > 0);
+      if (result.ended !== 'failed' || result.failure === null) return;
+      this.#failed.push({ ...candidate, failure: result.failure, refusal: result.refusal });
+      const next = afterFailure(result.failure, left.length > 0);
+      if (next.do === 'stop') break;
+      const nextName = left[0]?.provider ?? '';
+      this.#deps.log.info(`[ROUTER] Fallback triggered: ${candidate.provider} -> ${nextName}`, {
+        id: facts.id,
+        because: result.failure.message,
+      });
+    }
+    this.#endUnanswered();
+  }
+
+  /** The first candidate with a free place, else the first place that frees. */
+  async #takePlace(left: readonly Candidate[]): Promise<{ readonly candidate: Candidate; readonly slot: Slot }> {
+    const options = left.map((candidate) => this.#slotOption(candidate));
+    const free = this.#deps.slots.tryTake(options);
+    const slot = free ?? (await this.#waitForPlace(options));
+    const candidate = left.find(({ provider }) => provider === slot.provider);
+    if (candidate === undefined) {
+      slot.release();
+      throw new GatewayError('internal', `a place at ${slot.provider} was not asked for`);
+    }
+    return { candidate, slot };
+  }
+
+  async #waitForPlace(options: readonly SlotOption[]): Promise<Slot> {
+    const startedAt = this.#deps.clock.monotonic();
+    const waiting = this.#deps.slots.wait(options);
+    this.#reply.onGone = () => waiting.cancel();
+    if (this.#reply.isGone) waiting.cancel();
+    this.#opening?.whileQueued();
+    try {
+      return await waiting.slot;
+    } finally {
+      this.#reply.onGone = null;
+      this.#opening?.endOfQueue();
+      this.#queuedMs += this.#deps.clock.monotonic() - startedAt;
+    }
+  }
+
+  #slotOption({ provider }: Candidate): SlotOption {
+    const settings = this.#providerSettings(provider);
+    const known = this.#deps.catalog.snapshot().providers.get(provider);
+    return {
+      provider,
+      maxParallelRequests: known?.maxParallelRequests ?? settings.maxParallelRequests,
+      maxQueue: settings.maxQueue,
+      queueTimeoutMs: settings.queueTimeoutMs,
+    };
+  }
+
+  async #try(
+    facts: RequestFacts,
+    decision: Decision,
+    candidate: Candidate,
+    slot: Slot,
+    hasUntriedCandidate: boolean,
+  ): Promise<AttemptResult> {
+    const { catalog, clock } = this.#deps;
+    const inFlight = catalog.begin(candidate);
+    const startedAtMs = clock.now();
+    this.#opening?.whileSilent();
+    let result: AttemptResult | null = null;
+    try {
+      const { input, changes, isCold } = this.#prepare(facts, decision, candidate, hasUntriedCandidate);
+      result = await attempt(this.#deps, input);
+      this.#last = result;
+      const record: Attempt = {
+        provider: candidate.provider,
+        model: candidate.model,
+        startedAtMs,
+        failure: result.failure,
+        status: result.status,
+        headersAfterMs: result.headersAfterMs,
+        contentAfterMs: result.contentAfterMs,
+        endedAfterMs: result.endedAfterMs,
+        isCold,
+        changes: result.changes.length === 0 ? changes : [...changes, ...result.changes],
+      };
+      this.#attempts.push(record);
+      catalog.reportAttempt(record);
+      return result;
+    } finally {
+      inFlight.end({ abandoned: result?.ended === 'cancelled' && !facts.isStream });
+      slot.release();
+      if (this.#reply.isEnded) this.#opening?.stop();
+    }
+  }
+
+  #prepare(
+    facts: RequestFacts,
+    decision: Decision,
+    candidate: Candidate,
+    hasUntriedCandidate: boolean,
+  ): { readonly input: AttemptInput; readonly changes: readonly string[]; readonly isCold: boolean } {
+    const provider = this.#providerSettings(candidate.provider);
+    return attemptInput({
+      exchange: this.#exchange,
+      facts,
+      decision,
+      candidate,
+      rules: this.#configuration.rules,
+      provider,
+      adapter: adapters[provider.kind],
+      snapshot: this.#deps.catalog.snapshot().providers.get(candidate.provider) ?? null,
+      hasUntriedCandidate,
+      instance: this.#deps.instance,
+      reply: this.#reply,
+      replyFacts: () => {
+        this.#noteEarlyOpening();
+        this.#opening?.stop();
+        return this.#replyFacts(candidate);
+      },
+    });
+  }
+
+  #replyFacts(candidate: Candidate | null) {
+    return {
+      requestId: this.#exchange.id,
+      provider: candidate?.provider ?? null,
+      model: candidate?.model ?? null,
+      rule: this.#decision?.rule ?? null,
+      attempts: this.#attempts.length + (candidate === null ? 0 : 1),
+      decisionMs: this.#decisionMs,
+      queuedMs: this.#queuedMs,
+      elapsedMs: this.#deps.clock.monotonic() - this.#exchange.receivedAt,
+    };
+  }
+
+  #noteEarlyOpening(): void {
+    if (this.#reply.isOpenedEarly) this.#wasOpenedEarly = true;
+  }
+
+  #endUnanswered(): void {
+    if (this.#reply.isGone) return;
+    const final = finalError(this.#failed);
+    if (final.say === 'own') throw final.error;
+    this.#opening?.stop();
+    this.#noteEarlyOpening();
+    const provider = this.#providerSettings(final.attempt.provider);
+    this.#error = sendProviderWords(this.#reply, this.#exchange, final, provider, this.#replyFacts(null));
+  }
+
+  #providerSettings(name: string): ProviderSettings {
+    const provider = this.#configuration.settings.providers.get(name) ?? this.#deps.catalog.providerSettings(name);
+    if (provider === undefined)
+      throw new GatewayError('internal', `provider ${name} was decided for but is not configured`);
+    return provider;
+  }
+}
+
+/** Kept ones, and those that only lack a free place: waiting for one is the queue's business. */
+function mayBeAsked(candidate: Candidate): boolean {
+  return candidate.kept || candidate.reason === 'at_capacity';
+}

@@ -1,0 +1,146 @@
+// One request of one client: what it sent, and the only way to answer it.
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Endpoint, Protocol } from '../types.ts';
+
+/** A request as it reaches the dispatcher: read completely, allowed in, not yet looked at. */
+export interface IncomingExchange {
+  readonly id: string;
+  readonly receivedAtMs: number;
+  /** `clock.monotonic()` at receipt: durations are measured from here. */
+  readonly receivedAt: number;
+  readonly endpoint: Endpoint;
+  readonly protocol: Protocol;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** Query string with its question mark, or ''. */
+  readonly search: string;
+  /** The body as the client sent it, unpacked. */
+  readonly body: Buffer;
+  /** The body parsed; null for a form. */
+  readonly json: unknown;
+  /** API key name, else null: then the User-Agent names the client. */
+  readonly apiKeyName: string | null;
+}
+
+/** What has been said to the client so far. */
+type ReplyState = 'silent' | 'opened_early' | 'committed' | 'ended';
+
+/**
+ * The client's side of an exchange. Nothing else writes to the response.
+ * `onGone` and `onDrain` are single slots on purpose: one attempt at a time owns the reply.
+ */
+export class ClientReply {
+  readonly #response: ServerResponse;
+  #state: ReplyState = 'silent';
+  #isGone = false;
+  #isClogged = false;
+  #bytesOut = 0;
+  #status: number | null = null;
+  /** Called once when the client leaves before the end. */
+  onGone: (() => void) | null = null;
+  /** Called when a reply that was clogged takes bytes again. */
+  onDrain: (() => void) | null = null;
+
+  constructor(response: ServerResponse) {
+    this.#response = response;
+    response.on('close', () => {
+      if (response.writableFinished || this.#state === 'ended') return;
+      this.#isGone = true;
+      this.onGone?.();
+    });
+    // A client that resets its connection: 'close' follows and says all there is to say.
+    response.on('error', () => undefined);
+    if (response.destroyed) this.#isGone = true;
+  }
+
+  get isGone(): boolean {
+    return this.#isGone;
+  }
+
+  get isOpenedEarly(): boolean {
+    return this.#state === 'opened_early';
+  }
+
+  get isSilent(): boolean {
+    return this.#state === 'silent';
+  }
+
+  get isEnded(): boolean {
+    return this.#state === 'ended';
+  }
+
+  /** Null until headers went out. */
+  get status(): number | null {
+    return this.#status;
+  }
+
+  get bytesOut(): number {
+    return this.#bytesOut;
+  }
+
+  /** Sends status and headers before anything is decided for good; only `filler` and `commit` may follow. */
+  openEarly(headers: readonly string[], filler: string): void {
+    this.#state = 'opened_early';
+    this.#status = 200;
+    this.#response.writeHead(200, headers as string[]);
+    this.filler(filler);
+  }
+
+  /** Keeps a waiting client's connection from looking dead. */
+  filler(text: string): void {
+    this.#bytesOut += text.length;
+    this.#response.write(text);
+  }
+
+  /** The answer is decided. After an early opening the headers are gone already, so only the state changes. */
+  commit(status: number, headers: readonly string[]): void {
+    const isOpen = this.#state === 'opened_early';
+    this.#state = 'committed';
+    if (isOpen) return;
+    this.#status = status;
+    this.#response.writeHead(status, headers as string[]);
+    this.#response.flushHeaders();
+  }
+
+  /** Commits and sends a whole answer at once. */
+  send(status: number, headers: readonly string[], body: Uint8Array | string): void {
+    this.#status = status;
+    this.#response.writeHead(status, headers as string[]);
+    this.end(body);
+  }
+
+  /** False when the client is slower than the provider: stop reading until `onDrain`. */
+  write(bytes: Uint8Array): boolean {
+    this.#bytesOut += bytes.byteLength;
+    if (this.#response.write(bytes)) return true;
+    if (!this.#isClogged) {
+      this.#isClogged = true;
+      this.#response.once('drain', () => {
+        this.#isClogged = false;
+        this.onDrain?.();
+      });
+    }
+    return false;
+  }
+
+  end(bytes?: Uint8Array | string): void {
+    this.#state = 'ended';
+    this.onGone = null;
+    this.onDrain = null;
+    if (bytes === undefined) {
+      this.#response.end();
+      return;
+    }
+    this.#bytesOut += typeof bytes === 'string' ? Buffer.byteLength(bytes) : bytes.byteLength;
+    this.#response.end(bytes);
+  }
+
+  /** Ends the connection without the end of the answer: for a JSON body that broke off after its beginning was relayed. */
+  cutOff(): void {
+    this.#state = 'ended';
+    this.onGone = null;
+    this.onDrain = null;
+    this.#response.destroy();
+  }
+}
