@@ -1,0 +1,25 @@
+// Waiting that can be given up.
+
+/** Resolves true after that many ms, false as soon as the signal fires; never rejects and leaves no timer behind. */
+export function pause(delayMs: number, signal: AbortSignal): Promise<boolean> {
+  if (signal.aborted) return Promise.resolve(false);
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const giveUp = () => {
+    clearTimeout(timer);
+    resolve(false);
+  };
+  const timer = setTimeout(() => {
+    signal.removeEventListener('abort', giveUp);
+    resolve(true);
+  }, delayMs);
+  signal.addEventListener('abort', giveUp, { once: true });
+  return promise;
+}
+
+/** Resolves when the signal fires. */
+export function untilAborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  signal.addEventListener('abort', () => resolve(), { once: true });
+  return promise;
+}
