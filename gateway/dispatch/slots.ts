@@ -59,10 +59,12 @@ export class Slots {
   }
 
   /**
-   * Waits for the first place that frees at any of the options.
+   * Waits for the first place that frees at any of the options; one that is free already is taken at once.
    * @throws GatewayError (by the promise) `queue_full` or `queue_timeout`
    */
   wait(options: readonly SlotOption[]): Waiting {
+    const free = this.tryTake(options);
+    if (free !== null) return { slot: Promise.resolve(free), cancel: () => undefined };
     const hasRoom = options.filter((option) => (this.#queued.get(option.provider) ?? 0) < option.maxQueue);
     if (hasRoom.length === 0) {
       const names = options.map((option) => option.provider).join(', ');
