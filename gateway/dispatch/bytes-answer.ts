@@ -1,7 +1,7 @@
 // An answer that is neither JSON nor a stream of events (speech, images, plain transcripts): relayed from its first byte.
 
 import type { FailureKind } from '../types.ts';
-import type { AnswerHost, AnswerReader } from './answer-readers.ts';
+import type { AnswerHost, AnswerReader } from './answer.ts';
 import type { ProviderHeaders } from './attempt.ts';
 
 export class BytesReader implements AnswerReader {

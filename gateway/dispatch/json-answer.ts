@@ -3,7 +3,7 @@
 import { encodeEmbeddingsBase64 } from '../protocols/embeddings.ts';
 import { inspectAnswer } from '../protocols/inspect.ts';
 import type { FailureKind, Usage } from '../types.ts';
-import type { AnswerHost, AnswerReader } from './answer-readers.ts';
+import type { AnswerHost, AnswerReader } from './answer.ts';
 import type { ProviderHeaders } from './attempt.ts';
 import { parseJson } from './refusal.ts';
 

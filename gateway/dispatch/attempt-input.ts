@@ -1,0 +1,153 @@
+// Puts together what one attempt sends: the client's own bytes with the few changes this provider needs.
+
+import type { ProviderSettings } from '../config/settings.ts';
+import { GatewayError } from '../errors.ts';
+import { endpointTraits } from '../protocols/endpoints.ts';
+import { renderStreamError, streamComment } from '../protocols/errors.ts';
+import { replaceFormModel } from '../protocols/form.ts';
+import { applyEdits } from '../protocols/json-text.ts';
+import { planRequestEdits } from '../protocols/request-edits.ts';
+import type { ProviderAdapter } from '../providers/provider.ts';
+import type { Rules } from '../routing/rules.ts';
+import type { Candidate, Decision, Endpoint, ProviderSnapshot, RequestFacts } from '../types.ts';
+import type { AttemptInput, ProviderHeaders } from './attempt.ts';
+import type { ClientReply, IncomingExchange } from './exchange.ts';
+import { ownComment, ownHeaders, passHeaders, type ReplyFacts } from './reply-head.ts';
+import { upstreamHeaders } from './request-headers.ts';
+import { attemptLimits } from './time-limits.ts';
+
+export interface AttemptInputSource {
+  readonly exchange: IncomingExchange;
+  readonly facts: RequestFacts;
+  readonly decision: Decision;
+  readonly candidate: Candidate;
+  readonly rules: Rules;
+  readonly provider: ProviderSettings;
+  readonly adapter: ProviderAdapter;
+  readonly snapshot: ProviderSnapshot | null;
+  readonly hasUntriedCandidate: boolean;
+  readonly instance: string;
+  readonly reply: ClientReply;
+  /** Asked for at the moment the answer is committed. */
+  readonly replyFacts: () => ReplyFacts;
+}
+
+export interface PreparedAttempt {
+  readonly input: AttemptInput;
+  /** Names of the changes made to the request. */
+  readonly changes: readonly string[];
+  /** The model is not known to be loaded where models load on demand. */
+  readonly isCold: boolean;
+}
+
+const GENERATING: ReadonlySet<Endpoint> = new Set<Endpoint>([
+  'chat',
+  'completions',
+  'responses',
+  'messages',
+  'ollama_chat',
+  'ollama_generate',
+]);
+
+/** The path part of a base URL, by its settings: '' nearly always. */
+const basePaths = new WeakMap<ProviderSettings, string>();
+
+function basePath(provider: ProviderSettings): string {
+  let path = basePaths.get(provider);
+  if (path === undefined) {
+    path = new URL(provider.baseUrl).pathname.replace(/\/+$/, '');
+    basePaths.set(provider, path);
+  }
+  return path;
+}
+
+export function attemptInput(source: AttemptInputSource): PreparedAttempt {
+  const { exchange, facts, candidate, provider, adapter, snapshot } = source;
+  const { endpoint } = facts;
+  const path = adapter.paths[endpoint];
+  if (path === undefined) {
+    throw new GatewayError('internal', `${provider.name} does not speak ${endpoint}, but was chosen for it`);
+  }
+  const { body, contentType, changes } = requestBody(source);
+  const facts_ = snapshot?.models.get(candidate.model);
+  const isLoaded = facts_?.isLoaded ?? null;
+  const loadsOnDemand = snapshot?.loadsOnDemand ?? false;
+  const limits = attemptLimits(
+    [...source.rules.timeoutsFor(source.decision, candidate), provider.timeouts],
+    facts.overrides.timeoutMs,
+    {
+      isStream: facts.isStream,
+      isGenerating: GENERATING.has(endpoint),
+      loadsOnDemand,
+      isLoaded,
+      promptTokens: facts.promptTokens,
+      maxTokens: facts.maxTokens,
+      learned: null,
+      hasUntriedCandidate: source.hasUntriedCandidate,
+    },
+    adapter.defaultIdleMs(facts.needs.includes('tools')),
+  );
+  return {
+    changes,
+    isCold: loadsOnDemand && isLoaded !== true,
+    input: {
+      endpoint,
+      isStream: facts.isStream,
+      provider,
+      adapter,
+      path: basePath(provider) + path + exchange.search,
+      requestHeaders: upstreamHeaders(provider, adapter, facts.headers, contentType, source.instance),
+      body,
+      limits,
+      mustEncodeEmbeddings: endpoint === 'embeddings' && adapter.quirks.mayIgnoreBase64 && wantsBase64(exchange.json),
+      reply: source.reply,
+      replyHead: (_status, headers) => replyHead(source, headers),
+      streamError: (failure) =>
+        renderStreamError(
+          endpoint,
+          new GatewayError('provider_broke_off', `${provider.name} broke off its answer: ${failure.message}`),
+          exchange.id,
+        ),
+    },
+  };
+}
+
+function wantsBase64(body: unknown): boolean {
+  return (
+    typeof body === 'object' && body !== null && (body as { encoding_format?: unknown }).encoding_format === 'base64'
+  );
+}
+
+function requestBody({ exchange, facts, candidate, adapter }: AttemptInputSource): {
+  readonly body: Buffer;
+  readonly contentType: string;
+  readonly changes: readonly string[];
+} {
+  const sentType = facts.headers['content-type'];
+  if (endpointTraits[facts.endpoint].takesForm && typeof sentType === 'string' && exchange.json === null) {
+    if (facts.model === candidate.model) return { body: exchange.body, contentType: sentType, changes: [] };
+    return {
+      body: replaceFormModel(exchange.body, sentType, candidate.model),
+      contentType: sentType,
+      changes: ['model'],
+    };
+  }
+  const { edits, changes } = planRequestEdits({
+    endpoint: facts.endpoint,
+    body: exchange.json,
+    upstreamModel: candidate.model,
+    quirks: adapter.quirks,
+  });
+  // vLLM refuses any other type (measured: vllm 0.32.0), and the body was read as JSON whatever it was called.
+  return { body: applyEdits(exchange.body, edits), contentType: 'application/json', changes };
+}
+
+function replyHead(source: AttemptInputSource, providerHeaders: ProviderHeaders) {
+  const { facts, reply } = source;
+  const isOpen = reply.isOpenedEarly;
+  const replyFacts = source.replyFacts();
+  if (isOpen) return { headers: [], comment: streamComment(facts.endpoint, ownComment(replyFacts)) };
+  const headers = ownHeaders(replyFacts);
+  passHeaders(headers, providerHeaders);
+  return { headers, comment: null };
+}
