@@ -231,12 +231,14 @@ export interface Candidate extends DeploymentKey {
   readonly place: Place;
   readonly source: ModelSource | null;
   readonly kept: boolean;
-  /** Null only for the one that goes first. */
+  /** Why it is skipped, or kept and not first (`lost_on_score`, or `at_capacity`: it waits for a slot); null for the first. */
   readonly reason: ReasonCode | null;
   /** 1 is asked first; null when skipped. */
   readonly order: number | null;
   /** What the strategy computed, each part by name. */
   readonly terms: Readonly<Record<string, number>>;
+  /** Which rule put it there: the decision's own, or one that comes after it (`fallback:vllm`, `chain:default:2`). */
+  readonly via: string;
   /** Remarks such as an unknown fact that did not exclude it. */
   readonly notes: readonly string[];
 }
@@ -256,7 +258,8 @@ export type DecisionErrorCode =
   | 'rate_limited'
   | 'no_available_deployment'
   | 'unknown_provider'
-  | 'model_name_too_long';
+  | 'model_name_too_long'
+  | 'not_translated';
 
 export interface DecisionError {
   readonly code: DecisionErrorCode;
