@@ -34,7 +34,10 @@ export interface ProtocolError {
  */
 export interface StreamObserver {
   push(chunk: Uint8Array): void;
-  /** The HTTP body ended: an unterminated last event counts if it is whole. */
+  /**
+   * The HTTP body ended. An unterminated last line counts where clients still read it: a whole NDJSON line, and `[DONE]`,
+   * which carries nothing. They drop any other unterminated event, so it counts for nothing here either.
+   */
   end(): void;
   readonly hasContent: boolean;
   /** How many pushes so far brought new content: lets the caller restart its idle clock. */
