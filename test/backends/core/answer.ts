@@ -120,7 +120,7 @@ export function vectorOf(input: string, length: number): number[] {
     sum += value * value;
   }
   const scale = 1 / Math.sqrt(sum || 1);
-  return values.map((value) => Math.fround(value * scale));
+  return values.map((value) => Number((value * scale).toPrecision(8)));
 }
 
 /** Little-endian 32-bit floats in base64, as `encoding_format: base64` has them. */

@@ -267,3 +267,8 @@ export async function startStandIn(kind: StandInKind, options: BehaviourOptions)
   await server.listen();
   return server;
 }
+
+/** Adds what only this kind can do to a running stand-in. */
+export function withControls<Controls extends object>(server: StandIn, controls: Controls): StandIn & Controls {
+  return Object.assign(server, controls);
+}
