@@ -1,0 +1,72 @@
+// Everything the HTTP side needs of the rest of the gateway, in one list.
+
+import type { Dispatcher } from 'undici';
+import type { Clock } from '../clock.ts';
+import type { ProviderSettings, Settings } from '../config/settings.ts';
+import type { AdminProvider, AdminStatus, HistoryStatus } from '../contract.ts';
+import type { IncomingExchange } from '../dispatch/exchange.ts';
+import type { GatewayError } from '../errors.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { DeploymentKey, Endpoint, Outcome, Protocol, Snapshot } from '../types.ts';
+
+/** What the lists and `/admin` read of the catalog. */
+export interface HttpCatalog {
+  snapshot(): Snapshot;
+  /** Ends with the first sweep of probes, after 2 s at the latest. */
+  whenListed(): Promise<void>;
+  status(): readonly AdminProvider[];
+  providerSettings(name: string): ProviderSettings | undefined;
+}
+
+/** A request for a model that was turned away before anything was decided about it. */
+export interface Rejection {
+  readonly id: string;
+  readonly receivedAtMs: number;
+  readonly durationMs: number;
+  readonly endpoint: Endpoint;
+  readonly protocol: Protocol;
+  readonly error: GatewayError;
+}
+
+export interface HttpDependencies {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The product's version. */
+  readonly version: string;
+  /** A random id of this process; requests that carry it in their hop header are refused. */
+  readonly instance: string;
+  /** Epoch ms. */
+  readonly startedAtMs: number;
+  readonly dataFolder: string;
+  /** Where to listen: a setting, unless the command line said otherwise. */
+  readonly host: string;
+  /** 0 picks a free one. */
+  readonly port: number;
+  /** This machine's name. */
+  readonly hostname: string;
+  readonly managementToken: string;
+  /** The settings that hold now. */
+  settings(): Settings;
+  /** How the files stand to the settings that hold. */
+  configState(): AdminStatus['config'];
+  readonly catalog: HttpCatalog;
+  /** Serves a request for a model to its end. */
+  proxy(exchange: IncomingExchange): Promise<void>;
+  /** The connections to a provider. */
+  poolFor(provider: ProviderSettings): Dispatcher;
+  /** Switches a provider and keeps the wish where it outlives a restart. Rejects with `conflict` when its file changed meanwhile. */
+  setProviderEnabled(name: string, isEnabled: boolean): Promise<void>;
+  /** A finished request from memory or history, or null. */
+  findRequest(id: string): Promise<Outcome | null>;
+  historyStatus(): HistoryStatus;
+  /** The page of `/metrics` in Prometheus' text format. */
+  renderMetrics(): Promise<string> | string;
+  /** How many requests a deployment has served since the start. */
+  requestCount(key: DeploymentKey): number;
+  /** For a request's headers and for the whole of it to arrive, and how often that is looked after; node's grain is coarse. */
+  readonly headersTimeoutMs?: number;
+  readonly requestTimeoutMs?: number;
+  readonly timeoutCheckMs?: number;
+  /** Told of each request for a model that never reached `proxy`. */
+  onRejected(rejection: Rejection): void;
+}
