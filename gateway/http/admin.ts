@@ -1,0 +1,99 @@
+// What `/admin` answers: the state of everything, one switch per provider, one stored request, and the proof of who we are.
+
+import { didYouMean } from '../config/nearest.ts';
+import type { AdminProvider, AdminStatus } from '../contract.ts';
+import { GatewayError } from '../errors.ts';
+import type { Outcome } from '../types.ts';
+import type { HttpDependencies } from './dependencies.ts';
+import { CHALLENGE_NONCE, challengeProof } from './management-token.ts';
+
+/** What the listening side knows. */
+export interface ServerState {
+  isDraining(): boolean;
+  inFlight(): number;
+  url(): string;
+}
+
+/** `GET /admin/status`. */
+export function adminStatus(deps: HttpDependencies, server: ServerState): AdminStatus {
+  return {
+    product: 'switchyard',
+    version: deps.version,
+    instance: deps.instance,
+    startedAtMs: deps.startedAtMs,
+    url: server.url(),
+    isDraining: server.isDraining(),
+    config: deps.configState(),
+    dataFolder: deps.dataFolder,
+    history: deps.historyStatus(),
+    providers: deps.catalog.status(),
+    // Everything but the request that asks.
+    inFlight: Math.max(0, server.inFlight() - 1),
+  };
+}
+
+/** Reads the body of `PATCH /admin/providers/NAME`. Throws `invalid_request` naming the path of what is wrong. */
+export function readProviderPatch(body: Readonly<Record<string, unknown>>): { readonly enabled: boolean } {
+  for (const key of Object.keys(body)) {
+    if (key === 'enabled') continue;
+    throw new GatewayError('invalid_request', `${key}: there is no such field${didYouMean(key, ['enabled'])}`, {
+      param: key,
+    });
+  }
+  if (typeof body.enabled === 'boolean') return { enabled: body.enabled };
+  const found = body.enabled === undefined ? 'it is missing' : `not ${JSON.stringify(body.enabled).slice(0, 100)}`;
+  throw new GatewayError('invalid_request', `enabled: expected true or false, ${found}`, { param: 'enabled' });
+}
+
+/** Switches a provider and answers how it stands now: with requests still running there it is draining. */
+export async function switchProvider(
+  deps: HttpDependencies,
+  name: string,
+  body: Readonly<Record<string, unknown>>,
+): Promise<AdminProvider> {
+  const find = () => deps.catalog.status().find((provider) => provider.name === name);
+  if (!find()) {
+    const names = deps.catalog.status().map((provider) => provider.name);
+    throw new GatewayError('not_found', `There is no provider ${JSON.stringify(name)}${didYouMean(name, names)}`, {
+      param: 'name',
+    });
+  }
+  const { enabled } = readProviderPatch(body);
+  await deps.setProviderEnabled(name, enabled);
+  const after = find();
+  if (after) return after;
+  throw new GatewayError('conflict', `The provider ${name} was taken out of the configuration meanwhile.`);
+}
+
+/** `GET /admin/requests/ID`. */
+export async function storedRequest(deps: HttpDependencies, id: string): Promise<Outcome> {
+  const outcome = await deps.findRequest(id);
+  if (outcome) return outcome;
+  throw new GatewayError(
+    'not_found',
+    `No request ${JSON.stringify(id.slice(0, 100))} is known: it runs still, is older than the history keeps, or the history is off.`,
+  );
+}
+
+export interface ChallengeAnswer {
+  readonly product: 'switchyard';
+  readonly instance: string;
+  /** See `challengeProof`. */
+  readonly proof: string;
+}
+
+/** `GET /admin/challenge?nonce=NONCE`: address and port are the listening ones, as the connection knows them. */
+export function answerChallenge(
+  deps: Pick<HttpDependencies, 'instance' | 'managementToken'>,
+  nonce: string | null,
+  address: string,
+  port: number,
+): ChallengeAnswer {
+  if (nonce === null || !CHALLENGE_NONCE.test(nonce)) {
+    throw new GatewayError('invalid_request', 'nonce: expected 16 to 128 characters of A-Z, a-z, 0-9, _ and -', {
+      param: 'nonce',
+    });
+  }
+  const { instance, managementToken } = deps;
+  return { product: 'switchyard', instance, proof: challengeProof(managementToken, nonce, address, port) };
+}

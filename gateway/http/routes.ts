@@ -1,0 +1,179 @@
+// The table of everything that is answered without routing a request to a model.
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { didYouMean, nearest } from '../config/nearest.ts';
+import { HeldBytes } from '../dispatch/held-bytes.ts';
+import { GatewayError } from '../errors.ts';
+import { adminStatus, answerChallenge, type ServerState, storedRequest, switchProvider } from './admin.ts';
+import { readBody } from './body.ts';
+import type { HttpDependencies } from './dependencies.ts';
+import { healthReport, readiness } from './health.ts';
+import { parseJsonObject } from './json-body.ts';
+import { findNamedModel, knownModels } from './known-models.ts';
+import { modelInfo } from './model-info.ts';
+import { modelEntry, modelList, unknownModel, wantsAnthropicShape } from './models.ts';
+import { ollamaRunning, ollamaTags, ollamaVersion } from './ollama-lists.ts';
+import { manageModels } from './ollama-management.ts';
+import { sendHtml, sendJson, sendRedirect, sendText } from './send.ts';
+import { windowPage } from './window-page.ts';
+
+/** What a handler gets to work with. */
+export interface Call {
+  readonly deps: HttpDependencies;
+  readonly server: ServerState;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly query: URLSearchParams;
+  /** The decoded variable part of the path, or '' where it has none. */
+  readonly variable: string;
+}
+
+/** Answers; an error it throws is answered by the boundary. */
+export type Handler = (call: Call) => void | Promise<void>;
+
+export type RouteMethod = 'GET' | 'POST' | 'PATCH' | 'DELETE' | 'HEAD';
+
+export interface Route {
+  /** A pattern of Express 5: `:name` is one segment, `*name` the whole rest. */
+  readonly path: string;
+  /** HEAD comes with GET. */
+  readonly methods: Readonly<Partial<Record<RouteMethod, Handler>>>;
+}
+
+const listModels: Handler = async ({ deps, request, response }) => {
+  await deps.catalog.whenListed();
+  const models = knownModels(deps.settings(), deps.catalog.snapshot());
+  sendJson(response, 200, modelList(models, wantsAnthropicShape(request.headers)));
+};
+
+const oneModel: Handler = async ({ deps, request, response, variable }) => {
+  await deps.catalog.whenListed();
+  const models = knownModels(deps.settings(), deps.catalog.snapshot());
+  const model = findNamedModel(models, variable);
+  if (model === null) {
+    const near = nearest(
+      variable,
+      models.map(({ name }) => name),
+    );
+    throw unknownModel(variable, near === null ? [] : [near]);
+  }
+  sendJson(response, 200, modelEntry(model, wantsAnthropicShape(request.headers)));
+};
+
+const listModelInfo: Handler = async ({ deps, response }) => {
+  await deps.catalog.whenListed();
+  const models = knownModels(deps.settings(), deps.catalog.snapshot());
+  const info = modelInfo(models, {
+    providerSettings: (name) => deps.catalog.providerSettings(name),
+    requestCount: (key) => deps.requestCount(key),
+  });
+  sendJson(response, 200, info);
+};
+
+const root: Handler = ({ request, response }) => {
+  if (request.headers.accept?.includes('text/html')) sendRedirect(response, '/ui/');
+  else sendText(response, 200, 'Ollama is running');
+};
+
+/** Its own links are relative, so the page is at the path with the slash only. */
+const window: Handler = ({ request, response, server }) => {
+  if (request.url?.startsWith('/ui/')) sendHtml(response, windowPage(server.url()));
+  else sendRedirect(response, '/ui/');
+};
+
+const alive: Handler = ({ response }) => sendJson(response, 200, "I'm alive!");
+
+const ready: Handler = ({ deps, server, response }) => {
+  const { version, instance, catalog } = deps;
+  const answer = readiness({ isDraining: server.isDraining(), version, instance, providers: catalog.status() });
+  sendJson(response, answer.status, answer.body);
+};
+
+const metrics: Handler = async ({ deps, response }) =>
+  sendText(response, 200, await deps.renderMetrics(), 'text/plain; version=0.0.4; charset=utf-8');
+
+const manage: Handler = ({ deps, request, response }) => manageModels(deps, request, response);
+
+const ADMIN_BODY_BYTES = 1024 * 1024;
+const adminBodies = new HeldBytes(16 * ADMIN_BODY_BYTES);
+
+/** The JSON body of a change; a form, which any web page can send without being asked first, is none. */
+async function readAdminBody({ deps, request, response }: Call): Promise<Record<string, unknown>> {
+  const type = request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
+  if (type !== 'application/json')
+    throw new GatewayError(
+      'json_content_type_required',
+      'Changes under /admin are sent as Content-Type: application/json.',
+    );
+  const body = await readBody(request, response, { maxBytes: ADMIN_BODY_BYTES, held: adminBodies });
+  try {
+    return parseJsonObject(body, deps.settings().server.limits.jsonDepth);
+  } finally {
+    adminBodies.release(body.length);
+  }
+}
+
+const challenge: Handler = ({ deps, request, response, query }) => {
+  const { localAddress = '', localPort = 0 } = request.socket;
+  sendJson(response, 200, answerChallenge(deps, query.get('nonce'), localAddress, localPort));
+};
+
+export const routes: readonly Route[] = [
+  { path: '/', methods: { GET: root } },
+  { path: '/ui', methods: { GET: window } },
+  { path: '/v1/models', methods: { GET: listModels } },
+  { path: '/models', methods: { GET: listModels } },
+  { path: '/v1/models/*id', methods: { GET: oneModel } },
+  { path: '/models/*id', methods: { GET: oneModel } },
+  { path: '/v1/model/info', methods: { GET: listModelInfo } },
+  { path: '/model/info', methods: { GET: listModelInfo } },
+  {
+    path: '/api/tags',
+    methods: { GET: async ({ deps, response }) => sendJson(response, 200, await ollamaTags(deps)) },
+  },
+  {
+    path: '/api/ps',
+    methods: { GET: async ({ deps, response }) => sendJson(response, 200, await ollamaRunning(deps)) },
+  },
+  { path: '/api/version', methods: { GET: ({ deps, response }) => sendJson(response, 200, ollamaVersion(deps)) } },
+  { path: '/api/pull', methods: { POST: manage } },
+  { path: '/api/push', methods: { POST: manage } },
+  { path: '/api/create', methods: { POST: manage } },
+  { path: '/api/copy', methods: { POST: manage } },
+  { path: '/api/delete', methods: { DELETE: manage } },
+  { path: '/api/blobs/:digest', methods: { HEAD: manage, POST: manage } },
+  {
+    path: '/health',
+    methods: { GET: ({ deps, response }) => sendJson(response, 200, healthReport(deps.catalog.status())) },
+  },
+  { path: '/health/liveliness', methods: { GET: alive } },
+  { path: '/health/liveness', methods: { GET: alive } },
+  { path: '/health/readiness', methods: { GET: ready } },
+  { path: '/metrics', methods: { GET: metrics } },
+  { path: '/admin/challenge', methods: { GET: challenge } },
+  {
+    path: '/admin/status',
+    methods: { GET: ({ deps, server, response }) => sendJson(response, 200, adminStatus(deps, server)) },
+  },
+  {
+    path: '/admin/providers/:name',
+    methods: {
+      PATCH: async (call) => {
+        const body = await readAdminBody(call);
+        sendJson(call.response, 200, await switchProvider(call.deps, call.variable, body));
+      },
+    },
+  },
+  {
+    path: '/admin/requests/:id',
+    methods: {
+      GET: async ({ deps, response, variable }) => sendJson(response, 200, await storedRequest(deps, variable)),
+    },
+  },
+];
+
+/** What a path without a route is told; `paths` are those there are. */
+export function unknownPath(method: string, path: string, paths: readonly string[]): GatewayError {
+  const shown = path.length > 200 ? `${path.slice(0, 200)}...` : path;
+  return new GatewayError('not_found', `There is nothing at ${method} ${shown}${didYouMean(path, paths)}`);
+}
