@@ -1,12 +1,10 @@
 // What is done with a provider's answer, by what it turns out to be: a refusal, a stream, a JSON body, other bytes.
 
 import { endpointTraits } from '../protocols/endpoints.ts';
-import type { Failure, FailureKind, Usage } from '../types.ts';
-import type { AttemptInput, ProviderHeaders } from './attempt.ts';
+import { type AnswerHost, type AnswerReader, headerValue } from './answer.ts';
+import type { ProviderHeaders } from './attempt.ts';
 import { BytesReader } from './bytes-answer.ts';
-import type { HeldBytes } from './held-bytes.ts';
 import { JsonReader } from './json-answer.ts';
-import type { DispatchLimits } from './limits.ts';
 import { RefusalReader } from './refusal.ts';
 import { StreamReader } from './stream-answer.ts';
 

@@ -28,6 +28,7 @@ export interface AttemptInputSource {
   readonly hasUntriedCandidate: boolean;
   readonly instance: string;
   readonly reply: ClientReply;
+  readonly mask: (text: string) => string;
   /** Asked for at the moment the answer is committed. */
   readonly replyFacts: () => ReplyFacts;
 }
@@ -101,6 +102,7 @@ export function attemptInput(source: AttemptInputSource): PreparedAttempt {
       limits,
       mustEncodeEmbeddings: endpoint === 'embeddings' && adapter.quirks.mayIgnoreBase64 && wantsBase64(exchange.json),
       reply: source.reply,
+      mask: source.mask,
       replyHead: (_status, headers) => replyHead(source, headers),
       streamError: (failure) =>
         renderStreamError(

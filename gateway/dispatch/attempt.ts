@@ -35,6 +35,8 @@ export interface AttemptInput {
     status: number,
     providerHeaders: ProviderHeaders,
   ) => { readonly headers: readonly string[]; readonly comment: string | null };
+  /** Blots out known secrets in what a provider said. */
+  readonly mask: (text: string) => string;
   /** The protocol's own error event, for an answer that breaks after its commit. */
   readonly streamError: (failure: Failure) => string;
 }
@@ -64,6 +66,9 @@ export interface AttemptResult {
   readonly contentCharacters: number;
   readonly changes: readonly string[];
 }
+
+/** Of a provider's words at most this many characters are kept. */
+const LONGEST_MESSAGE = 500;
 
 type Phase = 'connecting' | 'waiting' | 'answering' | 'settled';
 type DeadlineKind = 'timeout_connect' | 'timeout_first_byte' | 'timeout_idle' | 'linger';
@@ -181,7 +186,7 @@ class AttemptRun implements ReuseAwareHandler, AnswerHost {
   fail(kind: FailureKind, message: string, extra: Partial<Pick<Failure, 'status' | 'retryAfterMs'>> = {}): void {
     this.#settle('failed', {
       kind,
-      message,
+      message: this.input.mask(message).slice(0, LONGEST_MESSAGE),
       status: extra.status ?? this.#status,
       retryAfterMs: extra.retryAfterMs ?? null,
     });

@@ -6,12 +6,13 @@ import type { Clock } from '../clock.ts';
 import type { ProviderSettings, Settings } from '../config/settings.ts';
 import { GatewayError } from '../errors.ts';
 import { streamFiller } from '../protocols/errors.ts';
+import { formField } from '../protocols/form.ts';
 import { adapters } from '../providers/index.ts';
 import { logLine } from '../routing/explain.ts';
 import { readFacts } from '../routing/facts.ts';
 import { route } from '../routing/route.ts';
 import type { Rules } from '../routing/rules.ts';
-import type { Log } from '../telemetry/log.ts';
+import { type Log, maskSecrets } from '../telemetry/log.ts';
 import type { Attempt, Candidate, Decision, Outcome, RequestFacts } from '../types.ts';
 import { afterFailure } from './after-failure.ts';
 import { type AttemptContext, type AttemptInput, type AttemptResult, attempt } from './attempt.ts';
@@ -20,8 +21,11 @@ import { EarlyOpening } from './early-opening.ts';
 import { ClientReply, type IncomingExchange } from './exchange.ts';
 import { type FailedAttempt, finalError } from './final-error.ts';
 import { earlyHead, sendError, sendProviderWords } from './reply-error.ts';
+import { secretsOf } from './secrets.ts';
 import type { Slot, SlotOption, Slots } from './slots.ts';
 import { summarize } from './summary.ts';
+
+const CHARACTERS_PER_TOKEN = 4;
 
 /** Settings and what was compiled from them; a request keeps the pair it began with. */
 export interface ActiveConfiguration {
@@ -142,10 +146,23 @@ class RequestRun {
       protocol,
       headers: request.headers,
       body: json,
-      bodyBytes: body,
-      apiKeyName,
+      bodyBytes: body.length,
+      form: this.#formFields(),
+      client: apiKeyName ?? clientOf(request.headers['user-agent']),
       conversationSecret: this.#deps.conversationSecret,
+      charactersPerToken: CHARACTERS_PER_TOKEN,
     });
+  }
+
+  /** The text fields of an upload that a decision can depend on. */
+  #formFields(): Readonly<Record<string, string | undefined>> | undefined {
+    const { json, body, request } = this.#exchange;
+    const type = request.headers['content-type'];
+    if (json !== null || type === undefined) return undefined;
+    return {
+      model: formField(body, type, 'model') ?? undefined,
+      stream: formField(body, type, 'stream') ?? undefined,
+    };
   }
 
   #decide(facts: RequestFacts): Decision {
@@ -273,6 +290,7 @@ class RequestRun {
       hasUntriedCandidate,
       instance: this.#deps.instance,
       reply: this.#reply,
+      mask: (text) => maskSecrets(text, secretsOf(this.#configuration.settings)),
       replyFacts: () => {
         this.#noteEarlyOpening();
         this.#opening?.stop();
@@ -304,8 +322,8 @@ class RequestRun {
     if (final.say === 'own') throw final.error;
     this.#opening?.stop();
     this.#noteEarlyOpening();
-    const provider = this.#providerSettings(final.attempt.provider);
-    this.#error = sendProviderWords(this.#reply, this.#exchange, final, provider, this.#replyFacts(null));
+    const mask = (text: string) => maskSecrets(text, secretsOf(this.#configuration.settings));
+    this.#error = sendProviderWords(this.#reply, this.#exchange, final, mask, this.#replyFacts(null));
   }
 
   #providerSettings(name: string): ProviderSettings {
@@ -314,6 +332,11 @@ class RequestRun {
       throw new GatewayError('internal', `provider ${name} was decided for but is not configured`);
     return provider;
   }
+}
+
+/** The product token of a User-Agent (RFC 9110 section 10.1.5), without its version. */
+function clientOf(userAgent: string | undefined): string {
+  return userAgent?.split(/[/\s]/, 1)[0] ?? '';
 }
 
 /** Kept ones, and those that only lack a free place: waiting for one is the queue's business. */
