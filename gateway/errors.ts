@@ -90,7 +90,12 @@ export const errorCatalogue = {
     anthropic: 'invalid_request_error',
     isRetryable: false,
   },
-  request_timeout: { status: 408, openai: 'invalid_request_error', anthropic: 'invalid_request_error', isRetryable: true },
+  request_timeout: {
+    status: 408,
+    openai: 'invalid_request_error',
+    anthropic: 'invalid_request_error',
+    isRetryable: true,
+  },
   conflict: { status: 409, openai: 'invalid_request_error', anthropic: 'invalid_request_error', isRetryable: false },
   body_too_large: { status: 413, openai: 'invalid_request_error', anthropic: 'request_too_large', isRetryable: false },
   json_content_type_required: {
