@@ -1,0 +1,93 @@
+// What was recorded and is not written yet, in batches, within bounds.
+
+import type { Outcome } from '../types.ts';
+import type { Transition } from './history.ts';
+import type { Batch } from './messages.ts';
+import { Packer } from './pack.ts';
+
+export const rowsPerBatch = 256;
+/** Outcomes held while they cannot be written; the oldest go first. */
+const rowsHeld = 10_000;
+/** Numbers and texts held besides (8 bytes each and the texts themselves), for decisions may be long. */
+const sizeHeld = 4_000_000;
+const sizePerBatch = 200_000;
+const transitionsHeld = 1_000;
+
+interface Sealed {
+  readonly batch: Batch;
+  readonly size: number;
+}
+
+export class Backlog {
+  #packer = new Packer();
+  #transitions: Transition[] = [];
+  #sealed: Sealed[] = [];
+  #rows = 0;
+  #size = 0;
+  #sealedCount = 0;
+
+  /** True: a batch is full and can be sent. */
+  add(outcome: Outcome): boolean {
+    this.#packer.add(outcome);
+    return this.#packer.count >= rowsPerBatch || this.#packer.size >= sizePerBatch;
+  }
+
+  addTransition(transition: Transition): void {
+    this.#transitions.push(transition);
+    if (this.#transitions.length > transitionsHeld) this.#transitions.shift();
+  }
+
+  get isEmpty(): boolean {
+    return this.#sealed.length === 0 && !this.hasUnsealed;
+  }
+
+  get hasUnsealed(): boolean {
+    return this.#packer.count > 0 || this.#transitions.length > 0;
+  }
+
+  /** The number of the last batch made; 0: none yet. */
+  get lastSealed(): number {
+    return this.#sealedCount;
+  }
+
+  /** Makes a batch of what is not in one yet. Returns how many outcomes had to go to stay within bounds. */
+  seal(): number {
+    if (!this.hasUnsealed) return 0;
+    const size = this.#packer.size;
+    const batch = { number: ++this.#sealedCount, outcomes: this.#packer.finish(), transitions: this.#transitions };
+    this.#transitions = [];
+    this.#sealed.push({ batch, size });
+    this.#rows += batch.outcomes.count;
+    this.#size += size;
+    let lost = 0;
+    // The first may be with the worker at this moment and is spared while there are others.
+    while ((this.#rows > rowsHeld || this.#size > sizeHeld) && this.#sealed.length > 1) lost += this.#remove(1);
+    return lost;
+  }
+
+  /** The batch to be written next; it stays until `drop`. */
+  first(): Batch | null {
+    return this.#sealed[0]?.batch ?? null;
+  }
+
+  /** Takes the batch of that number out, if it is the first. Returns how many outcomes it held. */
+  drop(number: number): number {
+    return this.first()?.number === number ? this.#remove(0) : 0;
+  }
+
+  /** Forgets everything. Returns how many outcomes that was. */
+  clear(): number {
+    this.seal();
+    let rows = 0;
+    while (this.#sealed.length > 0) rows += this.#remove(0);
+    return rows;
+  }
+
+  #remove(index: number): number {
+    const [removed] = this.#sealed.splice(index, 1);
+    if (!removed) return 0;
+    this.#rows -= removed.batch.outcomes.count;
+    this.#size -= removed.size;
+    return removed.batch.outcomes.count;
+  }
+}

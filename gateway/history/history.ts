@@ -1,0 +1,68 @@
+// What the rest of the gateway knows of the history.
+
+import { join } from 'node:path';
+import type { Clock } from '../clock.ts';
+import type { HistorySettings } from '../config/settings.ts';
+import type { HistoryStatus } from '../contract.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Cause, ObservedState, Outcome } from '../types.ts';
+
+export function databaseFile(folder: string): string {
+  return join(folder, 'history.db');
+}
+
+/** A change of what is known of a provider's health. */
+export interface Transition {
+  readonly atMs: number;
+  readonly provider: string;
+  readonly before: ObservedState;
+  readonly after: ObservedState;
+  readonly cause: Cause | null;
+}
+
+export interface HistoryOptions {
+  /** Holds `history.db` and its lock; created if it is not there. */
+  readonly folder: string;
+  readonly settings: HistorySettings;
+  readonly log: Log;
+  readonly clock: Clock;
+  /** This start of the gateway; another one that finds our folder is told it. */
+  readonly instance: string;
+  /** `process.versions.napi` unless told otherwise. */
+  readonly nodeApi?: string | undefined;
+  /** The worker's script, for tests that need one that dies. */
+  readonly workerUrl?: URL | undefined;
+}
+
+/**
+ * Keeps what happened. Nothing here ever waits for a disk or throws because of one, except where a promise is returned;
+ * whatever is wrong shows in `status()`.
+ */
+export interface History {
+  /** Takes about two microseconds, writing included as far as this thread does it. */
+  record(outcome: Outcome): void;
+  recordTransition(transition: Transition): void;
+  status(): HistoryStatus;
+  /** Called after each change of `status()`; returns what ends the calls. */
+  onStatusChange(listener: (status: HistoryStatus) => void): () => void;
+  /** One request with its attempts and its decision; null: not known. Rejects with `HistoryUnavailable`. */
+  request(id: string): Promise<Outcome | null>;
+  /**
+   * At most `limit` requests, those that ended last first, without their decisions (null).
+   * `before`: only those that ended before the request with this id. Rejects with `HistoryUnavailable`.
+   */
+  recentRequests(limit: number, before?: string): Promise<readonly Outcome[]>;
+  /** New limits of age and size, from the next clean-up on. */
+  applySettings(settings: HistorySettings): void;
+  /** Removes now what is older or more than the settings allow, as happens every hour. Resolves when it is done. */
+  retain(): Promise<void>;
+  /** Resolves when everything recorded so far is written, or cannot be for now (`status()` says so). */
+  flush(): Promise<void>;
+  /** Writes what is left, within five seconds, and gives the folder back. What is recorded afterwards is dropped. */
+  close(): Promise<void>;
+}
+
+/** The history cannot be asked now; the message says why. */
+export class HistoryUnavailable extends Error {
+  override readonly name = 'HistoryUnavailable';
+}

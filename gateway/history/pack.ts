@@ -1,0 +1,180 @@
+// Outcomes on their way to the worker: all numbers in one array, each distinct text once, in its place its index.
+// Cloning the objects as they are costs the serving thread about five times as much (bench/history.ts).
+// Both sides are of the same build, so the order of fields is nobody else's business and is never stored.
+
+import type { Attempt, Candidate, Decision, Outcome } from '../types.ts';
+
+/** Many outcomes as plain data. Numbers that are null are NaN; texts are indexes into `texts`, -1 when null. */
+export interface PackedOutcomes {
+  readonly count: number;
+  readonly numbers: Float64Array<ArrayBuffer>;
+  readonly texts: readonly string[];
+}
+
+const firstRoom = 1 << 13;
+
+/** Takes outcomes one by one and gives them away packed. */
+export class Packer {
+  #count = 0;
+  #numbers = new Float64Array(firstRoom);
+  #length = 0;
+  #texts: string[] = [];
+  #indexes = new Map<string, number>();
+  /** A decision that several requests share is packed once: its number here. */
+  #decisions = new Map<Decision, number>();
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Numbers and texts held: what bounds the memory, for one decision may name a thousand candidates. */
+  get size(): number {
+    return this.#length + this.#texts.length;
+  }
+
+  add(outcome: Outcome): void {
+    this.#count++;
+    this.#addTexts(outcome);
+    this.#addNumbers(outcome);
+    this.#addList(outcome.warnings);
+    this.#number(outcome.attempts.length);
+    for (const attempt of outcome.attempts) this.#addAttempt(attempt);
+    this.#addDecision(outcome.decision);
+  }
+
+  /** Everything added so far; the packer is empty afterwards. */
+  finish(): PackedOutcomes {
+    const packed = { count: this.#count, numbers: this.#numbers.slice(0, this.#length), texts: this.#texts };
+    if (this.#numbers.length > firstRoom * 16) this.#numbers = new Float64Array(firstRoom);
+    this.#count = 0;
+    this.#length = 0;
+    this.#texts = [];
+    this.#indexes.clear();
+    this.#decisions.clear();
+    return packed;
+  }
+
+  #addTexts(outcome: Outcome): void {
+    this.#number(this.#texts.push(outcome.id) - 1);
+    this.#text(outcome.endpoint);
+    this.#text(outcome.protocol);
+    this.#text(outcome.client);
+    this.#text(outcome.requestedModel);
+    this.#text(outcome.rule);
+    this.#text(outcome.provider);
+    this.#text(outcome.model);
+    this.#text(outcome.result);
+    this.#text(outcome.errorCode);
+    this.#text(outcome.errorMessage);
+  }
+
+  #addNumbers(outcome: Outcome): void {
+    const { usage } = outcome;
+    this.#number(outcome.receivedAtMs);
+    this.#number(outcome.durationMs);
+    this.#number(outcome.isStream ? 1 : 0);
+    this.#number(outcome.status);
+    this.#number(outcome.decisionMs);
+    this.#number(outcome.queuedMs);
+    this.#number(outcome.firstContentMs);
+    this.#number(usage.promptTokens);
+    this.#number(usage.completionTokens);
+    this.#number(usage.cachedTokens);
+    this.#number(usage.isEstimated ? 1 : 0);
+    this.#number(outcome.bytesIn);
+    this.#number(outcome.bytesOut);
+    this.#number(outcome.isOpenedEarly ? 1 : 0);
+  }
+
+  #addAttempt(attempt: Attempt): void {
+    const { failure } = attempt;
+    this.#text(attempt.provider);
+    this.#text(attempt.model);
+    this.#addList(attempt.changes);
+    this.#number(attempt.startedAtMs);
+    this.#number(attempt.status);
+    this.#number(attempt.headersAfterMs);
+    this.#number(attempt.contentAfterMs);
+    this.#number(attempt.endedAfterMs);
+    this.#number(attempt.isCold ? 1 : 0);
+    this.#number(failure ? 1 : 0);
+    if (!failure) return;
+    this.#text(failure.kind);
+    this.#text(failure.message);
+    this.#number(failure.status);
+    this.#number(failure.retryAfterMs);
+  }
+
+  /** -1: none; the number of an earlier one; or the next number, and then the decision itself. */
+  #addDecision(decision: Decision | null): void {
+    const known = decision ? this.#decisions.get(decision) : -1;
+    this.#number(known ?? this.#decisions.size);
+    if (!decision || known !== undefined) return;
+    this.#decisions.set(decision, this.#decisions.size);
+    this.#text(decision.rule);
+    this.#text(decision.model);
+    this.#number(decision.considered);
+    this.#addDecisionError(decision.error);
+    this.#number(decision.candidates.length);
+    for (const candidate of decision.candidates) this.#addCandidate(candidate);
+    this.#number(decision.steps.length);
+    for (const step of decision.steps) {
+      this.#text(step.step);
+      this.#text(step.result);
+      this.#text(step.why);
+    }
+  }
+
+  #addDecisionError(error: Decision['error']): void {
+    this.#number(error ? 1 : 0);
+    if (!error) return;
+    this.#text(error.code);
+    this.#text(error.message);
+    this.#number(error.retryAfterSeconds);
+  }
+
+  #addCandidate(candidate: Candidate): void {
+    this.#text(candidate.provider);
+    this.#text(candidate.model);
+    this.#text(candidate.place);
+    this.#text(candidate.source);
+    this.#text(candidate.reason);
+    this.#text(candidate.via);
+    this.#addList(candidate.notes);
+    this.#number(candidate.kept ? 1 : 0);
+    this.#number(candidate.order);
+    const names = Object.keys(candidate.terms);
+    this.#number(names.length);
+    for (const name of names) {
+      this.#text(name);
+      this.#number(candidate.terms[name] ?? null);
+    }
+  }
+
+  #addList(texts: readonly string[]): void {
+    this.#number(texts.length);
+    for (const text of texts) this.#text(text);
+  }
+
+  #text(text: string | null): void {
+    if (text === null) {
+      this.#number(-1);
+      return;
+    }
+    let index = this.#indexes.get(text);
+    if (index === undefined) {
+      index = this.#texts.push(text) - 1;
+      this.#indexes.set(text, index);
+    }
+    this.#number(index);
+  }
+
+  #number(value: number | null): void {
+    if (this.#length === this.#numbers.length) {
+      const larger = new Float64Array(this.#numbers.length * 2);
+      larger.set(this.#numbers);
+      this.#numbers = larger;
+    }
+    this.#numbers[this.#length++] = value ?? Number.NaN;
+  }
+}

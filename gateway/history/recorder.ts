@@ -1,0 +1,372 @@
+// The serving side of the history: takes what happened, sends it to the worker in batches, and says how that goes.
+// Whatever is wrong with disk, database or worker, nothing here waits for it.
+
+import { Worker } from 'node:worker_threads';
+import type { HistorySettings } from '../config/settings.ts';
+import type { HistoryStatus } from '../contract.ts';
+import { assertNever } from '../errors.ts';
+import type { Outcome } from '../types.ts';
+import { Backlog } from './backlog.ts';
+import { type Fault, whyNoDatabase } from './faults.ts';
+import { databaseFile, type History, type HistoryOptions, HistoryUnavailable, type Transition } from './history.ts';
+import type { Answer, FromWorker, Question, ToWorker, WorkerSetup } from './messages.ts';
+import { Questions } from './questions.ts';
+import { StatusKeeper } from './status-keeper.ts';
+
+/** A row waits at most that long for others to share its transaction. */
+const batchEveryMs = 250;
+const firstRetryMs = 1_000;
+const longestRetryMs = 30_000;
+/** A batch in the worker's hands that often when the worker died is what kills it. */
+const deathsPerBatch = 3;
+const closeWithinMs = 5_000;
+const firstRetentionMs = 60_000;
+const retentionEveryMs = 3_600_000;
+/** Measured: 14 MB of old space hold the worker at full load; a runaway query dies alone and is told. */
+const resourceLimits = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 8 };
+
+const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+const defaultWorkerUrl = new URL(`./worker.${extension}`, import.meta.url);
+
+/** Begins to open the history in `folder` and returns at once; until it is open, what is recorded is held. */
+export function openHistory(options: HistoryOptions): History {
+  return new Recorder(options);
+}
+
+/**
+ * `opening`: nothing is known yet, rows are held. `open`: rows are written. `troubled`: rows are held and tried again.
+ * `off`: rows are dropped. `closed`: for good.
+ */
+type State = 'opening' | 'open' | 'troubled' | 'off' | 'closed';
+
+interface Waiting {
+  readonly upTo: number;
+  readonly resolve: () => void;
+}
+
+class Recorder implements History {
+  #options: HistoryOptions;
+  #settings: HistorySettings;
+  #file: string;
+  #state: State = 'opening';
+  #keeper: StatusKeeper;
+  #backlog = new Backlog();
+  #worker: Worker | null = null;
+  /** Number of the batch in the worker's hands. */
+  #outstanding: number | null = null;
+  #deaths = 0;
+  #isFinal = false;
+  #rowsLost = 0;
+  #retryMs = firstRetryMs;
+  #cancelBatch: (() => void) | null = null;
+  #cancelRetry: (() => void) | null = null;
+  #cancelRetention: (() => void) | null = null;
+  #flushing: Waiting[] = [];
+  #questions = new Questions();
+  #retaining: (() => void)[] = [];
+  #closing: Promise<void> | null = null;
+
+  constructor(options: HistoryOptions) {
+    this.#options = options;
+    this.#settings = options.settings;
+    this.#file = databaseFile(options.folder);
+    this.#keeper = new StatusKeeper(options.log, { is: 'on', file: this.#file });
+    const because = whyNoDatabase(options.nodeApi ?? process.versions.napi);
+    if (because !== null) {
+      this.#off({ class: 'final', because });
+      return;
+    }
+    this.#startWorker();
+    this.#retainAfter(firstRetentionMs);
+  }
+
+  record(outcome: Outcome): void {
+    if (this.#state === 'off' || this.#state === 'closed') return;
+    if (this.#backlog.add(outcome)) this.#seal();
+    else this.#sealSoon();
+  }
+
+  recordTransition(transition: Transition): void {
+    if (this.#state === 'off' || this.#state === 'closed') return;
+    this.#backlog.addTransition(transition);
+    this.#sealSoon();
+  }
+
+  status(): HistoryStatus {
+    return this.#keeper.status;
+  }
+
+  onStatusChange(listener: (status: HistoryStatus) => void): () => void {
+    return this.#keeper.onChange(listener);
+  }
+
+  async request(id: string): Promise<Outcome | null> {
+    const answer = await this.#ask({ about: 'request', id });
+    return answer[0] ?? null;
+  }
+
+  recentRequests(limit: number, before?: string): Promise<readonly Outcome[]> {
+    return this.#ask({ about: 'recent', limit, before: before ?? null });
+  }
+
+  applySettings(settings: HistorySettings): void {
+    this.#settings = settings;
+  }
+
+  retain(): Promise<void> {
+    if (this.#state !== 'open') return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#retaining.push(resolve);
+      this.#tell({ do: 'retain', nowMs: this.#options.clock.now(), settings: this.#settings });
+    });
+  }
+
+  flush(): Promise<void> {
+    this.#seal();
+    const isUnderWay = this.#state === 'opening' || (this.#state === 'open' && !this.#backlog.isEmpty);
+    if (!isUnderWay) return Promise.resolve();
+    return new Promise((resolve) => this.#flushing.push({ upTo: this.#backlog.lastSealed, resolve }));
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#worker?.ref();
+    let cancel = (): void => {};
+    const isLate = new Promise<void>((resolve) => {
+      cancel = this.#options.clock.after(closeWithinMs, resolve);
+    });
+    await Promise.race([this.flush(), isLate]);
+    this.#state = 'closed';
+    for (const cancelTimer of [this.#cancelBatch, this.#cancelRetry, this.#cancelRetention]) cancelTimer?.();
+    const worker = this.#worker;
+    if (worker) {
+      const hasEnded = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
+      this.#tell({ do: 'close' });
+      await Promise.race([hasEnded, isLate]);
+      // A thread that waits for a stalled disk does not end: it is not waited for.
+      await Promise.race([worker.terminate(), isLate]);
+    }
+    cancel();
+    const lost = this.#backlog.clear() + this.#rowsLost;
+    if (lost > 0) this.#options.log.warn('history ends with outcomes that were not written', { rowsLost: lost });
+    this.#settleAll('the history is closed');
+    this.#keeper.forgetListeners();
+  }
+
+  #sealSoon(): void {
+    this.#cancelBatch ??= this.#options.clock.after(batchEveryMs, () => this.#seal());
+  }
+
+  #seal(): void {
+    this.#cancelBatch?.();
+    this.#cancelBatch = null;
+    this.#lose(this.#backlog.seal());
+    this.#send();
+  }
+
+  /** One batch at a time: a worker that is slow is not buried, and what it has is known when it dies. */
+  #send(): void {
+    if (this.#state !== 'open' || this.#outstanding !== null) return;
+    const batch = this.#backlog.first();
+    if (!batch) return;
+    this.#outstanding = batch.number;
+    this.#tell({ do: 'write', batch });
+  }
+
+  #tell(message: ToWorker): void {
+    this.#worker?.postMessage(message);
+  }
+
+  async #ask(question: Question): Promise<Answer> {
+    await this.flush();
+    if (this.#state !== 'open') throw new HistoryUnavailable(this.#whyNot());
+    return this.#questions.ask((number) => this.#tell({ do: 'ask', number, question }));
+  }
+
+  #whyNot(): string {
+    const { status } = this.#keeper;
+    return this.#state === 'closed' || status.is === 'on' ? 'the history is closed' : status.because;
+  }
+
+  #startWorker(): void {
+    const { folder, instance, workerUrl } = this.#options;
+    const workerData: WorkerSetup = { folder, instance };
+    const worker = new Worker(workerUrl ?? defaultWorkerUrl, { name: 'history', workerData, resourceLimits });
+    let lastError = '';
+    worker.on('message', (message: FromWorker) => this.#hear(message));
+    worker.on('error', (error: unknown) => {
+      lastError = error instanceof Error ? error.message : String(error);
+    });
+    worker.on('exit', (code) => this.#workerEnded(worker, lastError || `exit code ${code}`));
+    // The history alone is no reason for the process to live on; `close` waits for it.
+    worker.unref();
+    this.#worker = worker;
+  }
+
+  #hear(message: FromWorker): void {
+    switch (message.is) {
+      case 'open':
+        this.#opened(message.notice);
+        return;
+      case 'refused':
+        this.#refused(message.fault);
+        return;
+      case 'written':
+        this.#written(message.batch);
+        return;
+      case 'failed':
+        this.#failed(message.batch, message.fault);
+        return;
+      case 'answered':
+        this.#questions.answer(message.number, message.answer);
+        return;
+      case 'unanswered':
+        this.#questions.refuse(message.number, message.because);
+        return;
+      case 'retained':
+        this.#retained(message.removed);
+        return;
+      case 'closed':
+        return;
+      default:
+        assertNever(message);
+    }
+  }
+
+  #opened(notice: string | null): void {
+    if (notice) this.#options.log.warn(`history: ${notice}`);
+    if (this.#state === 'closed') return;
+    // With rows waiting, only their being written proves that the trouble is over.
+    const isProven = this.#state !== 'troubled' || this.#backlog.isEmpty;
+    this.#state = 'open';
+    if (isProven) this.#recovered();
+    this.#settleFlushed();
+    this.#send();
+  }
+
+  #refused(fault: Fault): void {
+    if (this.#state === 'closed') return;
+    this.#outstanding = null;
+    if (fault.class === 'passing' || fault.class === 'corrupt' || fault.class === 'rows') {
+      this.#trouble(fault.because);
+      return;
+    }
+    this.#off(fault);
+  }
+
+  #off(fault: Fault): void {
+    this.#state = 'off';
+    this.#isFinal = fault.class === 'final';
+    this.#rowsLost += this.#backlog.clear();
+    this.#settleAll(fault.because);
+    this.#keeper.set({ is: 'off', because: fault.because }, this.#rowsLost);
+    if (this.#isFinal) this.#tell({ do: 'close' });
+    else this.#retryAfter(longestRetryMs);
+  }
+
+  #written(batch: number): void {
+    this.#backlog.drop(batch);
+    this.#outstanding = null;
+    this.#deaths = 0;
+    if (this.#state === 'open') this.#recovered();
+    this.#settleFlushed();
+    this.#send();
+  }
+
+  /** Resolves those who wait for batches that are no longer held. */
+  #settleFlushed(): void {
+    const next = this.#backlog.first()?.number ?? Number.POSITIVE_INFINITY;
+    this.#flushing = this.#flushing.filter(({ upTo, resolve }) => {
+      if (upTo < next) resolve();
+      return upTo >= next;
+    });
+  }
+
+  #failed(batch: number, fault: Fault): void {
+    this.#outstanding = null;
+    if (this.#state === 'closed') return;
+    if (fault.class === 'rows') {
+      this.#rowsLost += this.#backlog.drop(batch);
+      this.#options.log.warn(`history: ${fault.because}`);
+      this.#state = 'open';
+      this.#written(batch);
+      return;
+    }
+    this.#trouble(fault.because);
+  }
+
+  /** Rows are held, and the same is tried again after a while. */
+  #trouble(because: string): void {
+    this.#state = 'troubled';
+    this.#settleAll(because);
+    this.#keeper.set({ is: 'degraded', because, rowsLost: this.#rowsLost }, this.#rowsLost);
+    this.#retryAfter(this.#retryMs);
+    this.#retryMs = Math.min(this.#retryMs * 2, longestRetryMs);
+  }
+
+  #retryAfter(delayMs: number): void {
+    this.#cancelRetry?.();
+    this.#cancelRetry = this.#options.clock.after(delayMs, () => {
+      this.#cancelRetry = null;
+      if (this.#worker) this.#tell({ do: 'open' });
+      else this.#startWorker();
+    });
+  }
+
+  #recovered(): void {
+    this.#retryMs = firstRetryMs;
+    const lost = this.#rowsLost;
+    this.#rowsLost = 0;
+    this.#keeper.set({ is: 'on', file: this.#file }, lost);
+  }
+
+  #workerEnded(worker: Worker, because: string): void {
+    if (this.#worker !== worker) return;
+    this.#worker = null;
+    if (this.#state === 'closed' || this.#isFinal) return;
+    if (this.#state === 'off') {
+      this.#retryAfter(longestRetryMs);
+      return;
+    }
+    if (this.#outstanding !== null && ++this.#deaths >= deathsPerBatch) {
+      this.#rowsLost += this.#backlog.drop(this.#outstanding);
+      this.#deaths = 0;
+    }
+    this.#outstanding = null;
+    this.#trouble(`the history worker stopped (${because}) and is started again`);
+  }
+
+  #lose(rows: number): void {
+    if (rows === 0) return;
+    this.#rowsLost += rows;
+    const { status } = this.#keeper;
+    const because = status.is === 'on' ? 'the disk is too slow for the history' : status.because;
+    this.#keeper.set({ is: 'degraded', because, rowsLost: this.#rowsLost }, this.#rowsLost);
+  }
+
+  /** Nobody is left waiting for what will not come for now. */
+  #settleAll(because: string): void {
+    for (const { resolve } of this.#flushing) resolve();
+    this.#questions.refuseAll(because);
+    for (const resolve of this.#retaining) resolve();
+    this.#flushing = [];
+    this.#retaining = [];
+  }
+
+  #retainAfter(delayMs: number): void {
+    this.#cancelRetention = this.#options.clock.after(delayMs, () => {
+      void this.retain();
+      this.#retainAfter(retentionEveryMs);
+    });
+  }
+
+  #retained(removed: number): void {
+    if (removed > 0) this.#options.log.debug('history cleaned up', { removed });
+    for (const resolve of this.#retaining) resolve();
+    this.#retaining = [];
+  }
+}
