@@ -5,7 +5,7 @@ import { type Fields, isFields, list, text } from './core/asked.ts';
 import { type BehaviourOptions, readBehaviour } from './core/behaviour.ts';
 import { httpDate } from './core/clock-text.ts';
 import type { Exchange } from './core/exchange.ts';
-import type { ReadyAnswer, Situation, StandInKind } from './core/kind.ts';
+import type { Handled, ReadyAnswer, Situation, StandInKind } from './core/kind.ts';
 import type { StandInModel } from './core/models.ts';
 import { type StandIn, startStandIn, withControls } from './core/server.ts';
 import { v1ChatWords, v1CompletionsWords } from './ollama/compatible-words.ts';
@@ -86,7 +86,7 @@ function parserRefusal(exchange: Exchange, fields: Fields | null | undefined): s
   return hasUrl ? 'image URLs are not currently supported, please use base64 encoded data instead' : null;
 }
 
-function compatible(state: OllamaState, exchange: Exchange, wordsFor: WordsFor): void | Promise<void> {
+function compatible(state: OllamaState, exchange: Exchange, wordsFor: WordsFor): Handled {
   const { fields } = exchange;
   const asked = readOllamaAsked(fields ?? {}, false);
   const words = wordsFor(exchange, asked);
@@ -133,7 +133,7 @@ class OllamaKind implements StandInKind {
     );
   }
 
-  handle(exchange: Exchange): void | Promise<void> {
+  handle(exchange: Exchange): Handled {
     const { method, path, origin } = exchange;
     const isForeign = origin !== undefined && !go.isAllowedOrigin(origin);
     if (isForeign || !go.isLocalHost(exchange.header('host'))) return go.answerForbidden(exchange);
@@ -144,7 +144,7 @@ class OllamaKind implements StandInKind {
     return this.#route(exchange);
   }
 
-  #route(exchange: Exchange): void | Promise<void> {
+  #route(exchange: Exchange): Handled {
     const state = this.#state;
     const { models } = state.behaviour;
     const { path } = exchange;

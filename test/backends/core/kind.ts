@@ -3,6 +3,9 @@
 import type { Exchange } from './exchange.ts';
 import type { RawHeaders } from './wire.ts';
 
+/** What a handler returns: nothing, or the promise of it. */
+export type Handled = void | Promise<void>;
+
 /** Situations a fault can ask a kind to describe in its own words. */
 export type Situation = 'unauthorized' | 'not_found' | 'rate_limited' | 'server_error' | 'loading' | 'overloaded';
 
@@ -20,7 +23,7 @@ export interface StandInKind {
   /** Whether a request would generate (or embed, or rank), and not merely ask for facts. */
   isGeneration(method: string, path: string): boolean;
   /** Answers one request. May be called for any method and path. */
-  handle(exchange: Exchange): void | Promise<void>;
+  handle(exchange: Exchange): Handled;
   /** An error answer in the kind's own envelope for the protocol of this request. */
   describe(situation: Situation, exchange: Exchange, message: string | null): ReadyAnswer;
   /** How a failure in the middle of a stream looks here, and whether the body then ends properly. */
