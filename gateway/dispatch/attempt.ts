@@ -73,9 +73,19 @@ const LONGEST_MESSAGE = 500;
 type Phase = 'connecting' | 'waiting' | 'answering' | 'settled';
 type DeadlineKind = 'timeout_connect' | 'timeout_first_byte' | 'timeout_idle' | 'linger';
 
-/** Starts the attempt; the promise never rejects. */
-export function attempt(context: AttemptContext, input: AttemptInput): Promise<AttemptResult> {
-  return new Promise((resolve) => new AttemptRun(context, input, resolve).start());
+/** An attempt under way. */
+export interface RunningAttempt {
+  /** Never rejects. */
+  readonly result: Promise<AttemptResult>;
+  /** Ends it for a reason of ours: an error event after the commit, a failure before it. */
+  cut(message: string): void;
+}
+
+export function startAttempt(context: AttemptContext, input: AttemptInput): RunningAttempt {
+  const { promise, resolve } = Promise.withResolvers<AttemptResult>();
+  const run = new AttemptRun(context, input, resolve);
+  run.start();
+  return { result: promise, cut: (message) => run.cut(message) };
 }
 
 class AttemptRun implements ReuseAwareHandler, AnswerHost {
@@ -231,6 +241,11 @@ class AttemptRun implements ReuseAwareHandler, AnswerHost {
   }
 
   // ---- ends
+
+  cut(message: string): void {
+    if (this.#reader?.isCommitted === true) this.#reader.onCut(message);
+    else this.fail('cancelled', message);
+  }
 
   #clientLeft(): void {
     // An answer that is whole but for the closing of the connection was delivered.

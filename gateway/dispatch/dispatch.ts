@@ -15,14 +15,20 @@ import type { Rules } from '../routing/rules.ts';
 import { type Log, maskSecrets } from '../telemetry/log.ts';
 import type { Attempt, Candidate, Decision, Outcome, RequestFacts } from '../types.ts';
 import { afterFailure } from './after-failure.ts';
-import { type AttemptContext, type AttemptInput, type AttemptResult, attempt } from './attempt.ts';
+import {
+  type AttemptContext,
+  type AttemptInput,
+  type AttemptResult,
+  type RunningAttempt,
+  startAttempt,
+} from './attempt.ts';
 import { attemptInput } from './attempt-input.ts';
 import { EarlyOpening } from './early-opening.ts';
 import { ClientReply, type IncomingExchange } from './exchange.ts';
 import { type FailedAttempt, finalError } from './final-error.ts';
 import { earlyHead, sendError, sendProviderWords } from './reply-error.ts';
 import { secretsOf } from './secrets.ts';
-import type { Slot, SlotOption, Slots } from './slots.ts';
+import type { Slot, SlotOption, Slots, Waiting } from './slots.ts';
 import { summarize } from './summary.ts';
 
 const CHARACTERS_PER_TOKEN = 4;
@@ -47,15 +53,36 @@ export interface DispatchDependencies extends AttemptContext {
   readonly onOutcome: (outcome: Outcome) => void;
 }
 
-/** Serves one exchange to its end. Never rejects. */
-export async function dispatch(deps: DispatchDependencies, exchange: IncomingExchange): Promise<void> {
-  const run = new RequestRun(deps, exchange);
-  try {
-    await run.serve();
-  } catch (error) {
-    run.endWithError(error);
+/** Serves exchanges, and knows which it serves now. */
+export class RequestDispatcher {
+  readonly #deps: DispatchDependencies;
+  readonly #running = new Map<string, RequestRun>();
+
+  constructor(deps: DispatchDependencies) {
+    this.#deps = deps;
   }
-  deps.onOutcome(run.outcome());
+
+  get inFlight(): number {
+    return this.#running.size;
+  }
+
+  /** Serves one exchange to its end. Never rejects. */
+  async dispatch(exchange: IncomingExchange): Promise<void> {
+    const run = new RequestRun(this.#deps, exchange);
+    this.#running.set(exchange.id, run);
+    try {
+      await run.serve();
+    } catch (error) {
+      run.endWithError(error);
+    }
+    this.#running.delete(exchange.id);
+    this.#deps.onOutcome(run.outcome());
+  }
+
+  /** Ends every request with that error: an answer, or the last event of a stream that has begun. */
+  abortAll(error: GatewayError): void {
+    for (const run of this.#running.values()) run.abort(error);
+  }
 }
 
 /** The state of one request while it is served; nothing outside its call stack holds it. */
@@ -74,6 +101,9 @@ class RequestRun {
   #wasOpenedEarly = false;
   #last: AttemptResult | null = null;
   #error: GatewayError | null = null;
+  #abortedBy: GatewayError | null = null;
+  #attempt: RunningAttempt | null = null;
+  #waiting: Waiting | null = null;
 
   constructor(deps: DispatchDependencies, exchange: IncomingExchange) {
     this.#deps = deps;
@@ -102,6 +132,13 @@ class RequestRun {
     await this.#tryAll(facts, decision, candidates);
   }
 
+  /** Stops whatever it is doing; `serve` ends with that error. */
+  abort(error: GatewayError): void {
+    this.#abortedBy = error;
+    this.#waiting?.cancel();
+    this.#attempt?.cut(error.message);
+  }
+
   /** Ends the exchange with an error of ours, unless its answer has ended already. */
   endWithError(error: unknown): void {
     this.#opening?.stop();
@@ -115,8 +152,10 @@ class RequestRun {
       this.#deps.log.error('request failed inside the gateway', { id: this.#exchange.id, error });
     }
     this.#noteEarlyOpening();
-    if (!this.#reply.isGone && !this.#reply.isEnded)
-      sendError(this.#reply, this.#exchange, this.#error, this.#replyFacts(null));
+    if (this.#reply.isGone || this.#reply.isEnded) return;
+    // Half an answer is out already and no end would fit it: the connection's early end has to say so.
+    if (this.#reply.isCommitted) this.#reply.cutOff();
+    else sendError(this.#reply, this.#exchange, this.#error, this.#replyFacts(null));
   }
 
   outcome(): Outcome {
@@ -178,6 +217,7 @@ class RequestRun {
   async #tryAll(facts: RequestFacts, decision: Decision, candidates: readonly Candidate[]): Promise<void> {
     let left = candidates;
     while (left.length > 0) {
+      if (this.#abortedBy !== null) throw this.#abortedBy;
       const { candidate, slot } = await this.#takePlace(left);
       left = left.filter((other) => other !== candidate);
       const result = await this.#try(facts, decision, candidate, slot, left.length > 0);
@@ -210,12 +250,16 @@ class RequestRun {
   async #waitForPlace(options: readonly SlotOption[]): Promise<Slot> {
     const startedAt = this.#deps.clock.monotonic();
     const waiting = this.#deps.slots.wait(options);
+    this.#waiting = waiting;
     this.#reply.onGone = () => waiting.cancel();
     if (this.#reply.isGone) waiting.cancel();
     this.#opening?.whileQueued();
     try {
       return await waiting.slot;
+    } catch (error) {
+      throw this.#abortedBy ?? error;
     } finally {
+      this.#waiting = null;
       this.#reply.onGone = null;
       this.#opening?.endOfQueue();
       this.#queuedMs += this.#deps.clock.monotonic() - startedAt;
@@ -247,7 +291,8 @@ class RequestRun {
     let result: AttemptResult | null = null;
     try {
       const { input, changes, isCold } = this.#prepare(facts, decision, candidate, hasUntriedCandidate);
-      result = await attempt(this.#deps, input);
+      this.#attempt = startAttempt(this.#deps, input);
+      result = await this.#attempt.result;
       this.#last = result;
       const record: Attempt = {
         provider: candidate.provider,
@@ -265,6 +310,7 @@ class RequestRun {
       catalog.reportAttempt(record);
       return result;
     } finally {
+      this.#attempt = null;
       inFlight.end({ abandoned: result?.ended === 'cancelled' && !facts.isStream });
       slot.release();
       if (this.#reply.isEnded) this.#opening?.stop();
@@ -317,6 +363,7 @@ class RequestRun {
   }
 
   #endUnanswered(): void {
+    if (this.#abortedBy !== null) throw this.#abortedBy;
     if (this.#reply.isGone) return;
     const final = finalError(this.#failed);
     if (final.say === 'own') throw final.error;

@@ -66,6 +66,10 @@ export class ClientReply {
     return this.#state === 'silent';
   }
 
+  get isCommitted(): boolean {
+    return this.#state === 'committed';
+  }
+
   get isEnded(): boolean {
     return this.#state === 'ended';
   }
