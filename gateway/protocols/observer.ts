@@ -211,11 +211,12 @@ class NdjsonObserver extends EventObserver {
     if (this.findings.garbage === null) this.boundary = nextOffset;
   }
 
+  /** Whatever the unterminated last line says is not to be shown, so only the protocol's end counts in it. */
   override end(): void {
     const rest = this.splitter.takeRest()?.toString('utf8');
-    if (rest === undefined || isCutObject(rest)) return;
-    this.#readLine(rest, this.boundary);
-    if (this.findings.garbage === null) this.boundary += Buffer.byteLength(rest);
+    if (rest === undefined) return;
+    if (!rest.startsWith('{')) this.#readLine(rest, this.boundary);
+    else if (isLastObject(rest)) this.event(rest, null, this.boundary);
   }
 
   #readLine(text: string, startOffset: number): void {
@@ -223,14 +224,13 @@ class NdjsonObserver extends EventObserver {
   }
 }
 
-/** The beginning of a line whose rest never came: nothing foreign, only incomplete. */
-function isCutObject(text: string): boolean {
-  if (!text.startsWith('{')) return false;
+/** False also for the beginning of a line whose rest never came: that is nothing foreign, only incomplete. */
+function isLastObject(text: string): boolean {
   try {
-    JSON.parse(text);
-    return false;
+    const value: unknown = JSON.parse(text);
+    return isObject(value) && value.done === true;
   } catch {
-    return true;
+    return false;
   }
 }
 

@@ -35,8 +35,9 @@ export interface ProtocolError {
 export interface StreamObserver {
   push(chunk: Uint8Array): void;
   /**
-   * The HTTP body ended. An unterminated last line counts where clients still read it: a whole NDJSON line, and `[DONE]`,
-   * which carries nothing. They drop any other unterminated event, so it counts for nothing here either.
+   * The HTTP body ended. An unterminated last line counts only if it is the end itself and clients can do without its
+   * terminator: a whole NDJSON line with `done`, and `[DONE]`. They drop any other unterminated event, so it counts for
+   * nothing here either. The boundary stays before it.
    */
   end(): void;
   readonly hasContent: boolean;

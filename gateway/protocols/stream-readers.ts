@@ -17,6 +17,8 @@ export interface EventReader {
 /** Chat and completions: choices with an index, `[DONE]` at the end. */
 class ChoicesReader implements EventReader {
   readonly stopsAtDone = true;
+  #reported: Usage | null = null;
+  /** Counted only where no usage is reported. */
   #timings: Usage | null = null;
 
   read(event: JsonObject, name: string | null, findings: Findings): void {
@@ -29,8 +31,8 @@ class ChoicesReader implements EventReader {
     if (Array.isArray(choices)) {
       for (let i = 0; i < choices.length; i += 1) this.#readChoice(choices[i], i, event, findings);
     }
-    if (event.usage) findings.usage = openaiUsage(event.usage) ?? findings.usage;
-    findings.usage ??= this.#timings;
+    if (event.usage) this.#reported = openaiUsage(event.usage) ?? this.#reported;
+    findings.usage = this.#reported ?? this.#timings;
   }
 
   #readChoice(choice: unknown, position: number, event: JsonObject, findings: Findings): void {
