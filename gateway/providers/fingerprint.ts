@@ -1,7 +1,7 @@
 // What server listens on a port, told by the shape of its answers. GETs only, none of which loads, generates or interrupts.
 
 import type { ProviderKind } from '../types.ts';
-import { asArray, asObject, asText, type JsonObject } from './lenient.ts';
+import { asObject, asText, type JsonObject } from './lenient.ts';
 import { readProps } from './llama-cpp-models.ts';
 import { readOpenApi } from './llama-cpp-python.ts';
 import { listedModels } from './openai-models.ts';
@@ -256,6 +256,8 @@ async function lockedServer(ask: Asker, answer: ProbeAnswer): Promise<Fingerprin
   const isVllmShaped = asObject(answer.json)?.error === 'Unauthorized';
   const version = isVllmShaped ? asText((await ask.json('/version'))?.version) : null;
   if (version !== null) return { ...found('vllm', 'vLLM', 'its 401 and /version', version), needsKey: true };
-  const isApi = asObject(answer.json) !== null || asArray(answer.json).length > 0;
-  return isApi ? { ...found('openai', 'OpenAI-compatible server', 'a 401 at /v1/models'), needsKey: true } : null;
+  // A program that refuses every path, this one included, tells nothing.
+  const isOpenElsewhere = (await ask.any('/lmstudio-greeting'))?.status === 404;
+  if (!isOpenElsewhere || asObject(answer.json) === null) return null;
+  return { ...found('openai', 'OpenAI-compatible server', 'a 401 at /v1/models'), needsKey: true };
 }

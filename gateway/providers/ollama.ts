@@ -74,6 +74,11 @@ async function probe(
     askAside(client, '/api/ps'),
   ]);
   const version = asText(asObject(versionAnswer.json)?.version);
+  if (versionAnswer.status === 403 && versionAnswer.text === '') {
+    // Measured: host-header-foreign. Its guard against pages that rebind a name to this machine.
+    const message = 'it refuses the host name of its base_url: use its IP address, or bind it with OLLAMA_HOST';
+    return onlyState('auth', causeOf('auth', message), standing);
+  }
   if (versionAnswer.status !== 200 || version === null) return failedProbe(versionAnswer, '/api/version', standing);
   if (tagsAnswer === null) {
     const cause = causeOf('timeout', 'it answers /api/version, but not /api/tags');

@@ -102,7 +102,7 @@ function vllmRefusal(details: RefusalDetails): RefusalKind | null {
   if (status === 404 && (param === 'model' || /^the model `/i.test(message))) return 'model_missing';
   // `{"detail": "Not Found"}`: a server for another task does not have the path.
   if (status === 404) return 'unsupported';
-  if (status === 400 && /^\d+ validation errors?:/.test(message)) return 'bad_request';
+  if (status === 400 && /^\d+ validation errors?:|to an empty conversation/.test(message)) return 'bad_request';
   if (status === 400 && (param === 'input_tokens' || param === 'input_text')) return 'context_exceeded';
   if (status < 500 && saysContextExceeded(details)) return 'context_exceeded';
   // How many are allowed is the server's setting.
