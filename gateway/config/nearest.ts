@@ -1,0 +1,66 @@
+// What somebody probably meant.
+
+/** Insertions, deletions, replacements and swaps of neighbours between two words (optimal string alignment). */
+function editDistance(a: string, b: string): number {
+  const rows = Array.from({ length: a.length + 1 }, (_, i) => {
+    const row = new Array<number>(b.length + 1).fill(0);
+    row[0] = i;
+    return row;
+  });
+  const cell = (i: number, j: number): number => rows[i]?.[j] ?? j;
+  for (let i = 1; i <= a.length; i++) {
+    const row = rows[i] ?? [];
+    for (let j = 1; j <= b.length; j++) {
+      const cost = a[i - 1] === b[j - 1] ? 0 : 1;
+      let best = Math.min(cell(i - 1, j) + 1, (row[j - 1] ?? 0) + 1, cell(i - 1, j - 1) + cost);
+      const isSwap = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      if (isSwap) best = Math.min(best, cell(i - 2, j - 2) + 1);
+      row[j] = best;
+    }
+  }
+  return cell(a.length, b.length);
+}
+
+const longestCompared = 80;
+
+/** Case and the kind of separator are not worth a distance. */
+function plain(word: string): string {
+  return word.toLowerCase().replace(/[^\p{L}\p{N}]/gu, '');
+}
+
+/**
+ * The known word nearest to one that is not known, or null when none is near
+ * (more than a third of the letters differ) or the word is absurdly long.
+ */
+export function nearest(word: string, known: Iterable<string>): string | null {
+  if (word.length > longestCompared) return null;
+  const wanted = plain(word);
+  let best: string | null = null;
+  let bestDistance = Number.POSITIVE_INFINITY;
+  for (const candidate of known) {
+    if (Math.abs(candidate.length - word.length) > longestCompared / 4) continue;
+    const compared = plain(candidate);
+    const distance = wanted === compared ? 0 : editDistance(wanted, compared);
+    const isNear = distance <= Math.max(1, Math.floor(Math.max(wanted.length, compared.length) / 3));
+    if (isNear && distance < bestDistance) {
+      best = candidate;
+      bestDistance = distance;
+    }
+  }
+  return wanted === '' ? null : best;
+}
+
+/** `; did you mean "x"?`, or nothing. */
+export function didYouMean(word: string, known: Iterable<string>): string {
+  const near = nearest(word, known);
+  return near === null ? '' : `; did you mean "${near}"?`;
+}
+
+/** `a, b or c`, shortened when there are many. */
+export function listing(words: Iterable<string>, limit = 14): string {
+  const all = [...words];
+  if (all.length === 0) return 'nothing';
+  if (all.length > limit) return `${all.slice(0, limit).join(', ')}, ...`;
+  if (all.length === 1) return all[0] ?? '';
+  return `${all.slice(0, -1).join(', ')} or ${all.at(-1)}`;
+}
