@@ -91,8 +91,11 @@ export function isOllamaChild(server: FoundServer): boolean {
  * Leaves out what is somebody's copy: Ollama's own children, and gateways that only pass on servers which are there themselves.
  * `known` are servers we have already; the first of two equals stays.
  */
-export function worthHaving(found: readonly FoundServer[], known: readonly FoundServer[] = []): readonly FoundServer[] {
-  const kept: FoundServer[] = [];
+export function worthHaving<T extends FoundServer>(
+  found: readonly T[],
+  known: readonly FoundServer[] = [],
+): readonly T[] {
+  const kept: T[] = [];
   for (const server of found) {
     const others = [...known, ...found.filter((other) => other !== server && isMoreSpecific(other, server))];
     const isCopy = isPassedOn(server, others) || [...known, ...kept].some((other) => isSameList(server, other));

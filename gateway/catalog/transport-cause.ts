@@ -1,6 +1,9 @@
 // Errors of sockets, TLS and the HTTP client, sorted into the few classes of cause that people are shown.
 
+import { errors } from 'undici';
 import type { Cause, CauseClass } from '../types.ts';
+
+const notHttp = 'NOT_HTTP';
 
 /** Codes of Node's system errors, of its DNS resolver and of undici (its `docs/api/Errors.md`). */
 const classByCode: Readonly<Record<string, CauseClass>> = {
@@ -15,6 +18,7 @@ const classByCode: Readonly<Record<string, CauseClass>> = {
   UND_ERR_BODY_TIMEOUT: 'timeout',
   UND_ERR_RES_EXCEEDED_MAX_SIZE: 'wrong_kind',
   UND_ERR_HEADERS_OVERFLOW: 'wrong_kind',
+  [notHttp]: 'wrong_kind',
   DEPTH_ZERO_SELF_SIGNED_CERT: 'tls',
   SELF_SIGNED_CERT_IN_CHAIN: 'tls',
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'tls',
@@ -48,14 +52,15 @@ export function transportCause(error: unknown, server: string): Cause {
 function classOf(code: string): CauseClass {
   const known = classByCode[code];
   if (known) return known;
-  if (code.startsWith('CERT_') || code.startsWith('ERR_TLS_') || code.startsWith('ERR_SSL_')) return 'tls';
-  // llhttp's codes: the bytes are not HTTP.
-  return code.startsWith('HPE_') ? 'wrong_kind' : 'network';
+  const isTls = code.startsWith('CERT_') || code.startsWith('ERR_TLS_') || code.startsWith('ERR_SSL_');
+  return isTls ? 'tls' : 'network';
 }
 
 /** The code of an error; of the first inner one where several addresses of a name were tried. */
 function codeOf(error: unknown): string {
   if (!(error instanceof Error)) return '';
+  // Its own codes are llhttp's and often missing.
+  if (error instanceof errors.HTTPParserError) return notHttp;
   if ('code' in error && typeof error.code === 'string') return error.code;
   if (error instanceof AggregateError) return codeOf(error.errors[0]);
   return error.cause === undefined ? '' : codeOf(error.cause);
