@@ -204,9 +204,12 @@ async function textGenerationInference(ask: Asker): Promise<Fingerprint | null> 
   return isTgi ? found('openai', 'Text Generation Inference', '/info', asText(info.version)) : null;
 }
 
+/** The page maps names to its endpoints; any other JSON there is no evidence. */
 async function localAi(ask: Asker): Promise<Fingerprint | null> {
   const map = await ask.json('/.well-known/localai.json');
-  return map === null ? null : found('openai', 'LocalAI', '/.well-known/localai.json', asText(map.version));
+  const text = map === null ? '' : ((await ask.any('/.well-known/localai.json'))?.text ?? '');
+  if (!/"\/(?:v1|models|system|backend)\b/.test(text)) return null;
+  return found('openai', 'LocalAI', '/.well-known/localai.json', asText(map?.version));
 }
 
 async function lemonade(ask: Asker): Promise<Fingerprint | null> {
