@@ -1,0 +1,117 @@
+// Whether a proposed deployment can take this request now, and the first reason if not. The order of the checks is fixed.
+
+import type { Capability, ReasonCode } from '../types.ts';
+import type { Demands, Proposal } from './proposal.ts';
+import { deploymentId, type Question } from './question.ts';
+
+/** What the filters make of one proposal. */
+export interface Verdict {
+  /** Null: kept. */
+  readonly reason: Exclude<ReasonCode, 'lost_on_score' | 'at_capacity'> | null;
+  /** Kept, but it has no free slot now: it goes behind those that have one. */
+  readonly isFull: boolean;
+  /** For a rule that demands facts: which fact is not known. Kept only if nothing certain is. */
+  readonly uncertain: Exclude<ReasonCode, 'lost_on_score' | 'at_capacity'> | null;
+  readonly notes: readonly string[];
+}
+
+/** What a tier's rule adds to the filters. */
+export interface FilterTerms {
+  readonly demands: Demands | null;
+  readonly requiresWarm: boolean;
+}
+
+const NO_NOTES: readonly string[] = Object.freeze([]);
+const KEPT: Verdict = Object.freeze({ reason: null, isFull: false, uncertain: null, notes: NO_NOTES });
+const FULL: Verdict = Object.freeze({ reason: null, isFull: true, uncertain: null, notes: NO_NOTES });
+
+/** Judges one proposal by all filters, in their order. */
+export function judge(question: Question, proposal: Proposal, terms: FilterTerms): Verdict {
+  const reason =
+    whyNotAllowed(question, proposal) ??
+    whyNotFit(question, proposal, terms.demands) ??
+    whyNotReady(question, proposal, terms.requiresWarm);
+  const notes = notesOf(question, proposal, terms);
+  const uncertain = reason === null && terms.demands ? whatIsUnknown(question, proposal, terms.demands) : null;
+  if (reason === null && uncertain === null && notes === NO_NOTES) return isFull(proposal) ? FULL : KEPT;
+  return { reason, isFull: reason === null && isFull(proposal), uncertain, notes };
+}
+
+/** By the rules, the configuration and the user's wish. */
+function whyNotAllowed({ facts }: Question, { barred, provider }: Proposal): Verdict['reason'] {
+  if (barred !== null && barred !== 'model_missing') return barred;
+  if (!provider.isCallable || !provider.endpoints.has(facts.endpoint)) return 'not_callable';
+  if (provider.isDraining) return 'draining';
+  if (!provider.isEnabled) return 'disabled';
+  return barred;
+}
+
+/** By what is known of the model. Unknown facts never exclude here. */
+function whyNotFit({ facts }: Question, { facts: model }: Proposal, demands: Demands | null): Verdict['reason'] {
+  if (model === null) return null;
+  if (demands !== null && demands.minSize !== null && model.size !== null && model.size < demands.minSize)
+    return 'too_small';
+  const lacking = model.capabilities && firstLacking(model.capabilities, facts.needs, demands);
+  if (lacking) return `lacks_${lacking}`;
+  const context = model.contextLoaded ?? model.contextTrained;
+  if (context === null) return null;
+  const needed = Math.max(facts.promptTokens, demands?.minContext ?? 0);
+  return needed > context ? 'context_too_small' : null;
+}
+
+function firstLacking(
+  capabilities: ReadonlySet<Capability>,
+  needs: readonly Capability[],
+  demands: Demands | null,
+): Capability | null {
+  for (const need of needs) if (!capabilities.has(need)) return need;
+  return demands?.needsCompletion && !capabilities.has('completion') ? 'completion' : null;
+}
+
+/** By what happens there now. */
+function whyNotReady(
+  { state }: Question,
+  { provider, model, facts }: Proposal,
+  requiresWarm: boolean,
+): Verdict['reason'] {
+  if (requiresWarm && facts?.isLoaded === false) return 'not_warm';
+  if (state.failed.size > 0 && state.failed.has(deploymentId(provider.name, model))) return 'already_failed';
+  if (provider.observed === 'down') return 'down';
+  if (provider.observed === 'auth') return 'auth';
+  return state.blocked(provider.name, model)?.reason ?? null;
+}
+
+/** The first demanded fact that is not known, as the reason for which it gives way to those where it is. */
+function whatIsUnknown({ facts }: Question, { facts: model }: Proposal, demands: Demands): Verdict['uncertain'] {
+  if (demands.minSize !== null && (model === null || model.size === null)) return 'too_small';
+  const [need] = facts.needs;
+  if (need !== undefined && (model === null || model.capabilities === null)) return `lacks_${need}`;
+  const context = model?.contextLoaded ?? model?.contextTrained ?? null;
+  return demands.minContext !== null && context === null ? 'context_too_small' : null;
+}
+
+function notesOf(
+  { facts }: Question,
+  { note, facts: model, provider }: Proposal,
+  terms: FilterTerms,
+): readonly string[] {
+  const notes: string[] = [];
+  if (note !== null) notes.push(note);
+  if (!provider.endpoints.has(facts.endpoint)) notes.push(`it does not speak ${facts.endpoint}`);
+  if (model !== null) {
+    if (facts.needs.length > 0 && model.capabilities === null) notes.push('its capabilities are not known');
+    if (terms.demands?.minSize != null && model.size === null) notes.push('its size is not known');
+    if (terms.requiresWarm && model.isLoaded === null) notes.push('whether it is loaded is not known');
+  }
+  return notes.length === 0 ? NO_NOTES : notes;
+}
+
+function isFull({ provider }: Proposal): boolean {
+  return provider.maxParallelRequests !== null && provider.load.inFlight >= provider.maxParallelRequests;
+}
+
+/** Whether prompt and longest answer fit together; true where the context is not known. */
+export function fitsAnswer({ facts }: Question, { facts: model }: Proposal): boolean {
+  const context = model?.contextLoaded ?? model?.contextTrained ?? null;
+  return context === null || facts.promptTokens + (facts.maxTokens ?? 0) <= context;
+}

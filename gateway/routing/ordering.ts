@@ -1,0 +1,83 @@
+// The order within one tier: the rule's strategy, then whoever has room for the longest answer.
+
+import type { StrategyOptions } from '../config/settings.ts';
+import { fitsAnswer } from './filters.ts';
+import type { Proposal, Tier } from './proposal.ts';
+import type { Question } from './question.ts';
+import { shareOf } from './share.ts';
+import { strategies } from './strategies/index.ts';
+import { predicted } from './strategies/predicted.ts';
+import type { Contender, Strategy, StrategyInput, Terms } from './strategies/strategy.ts';
+import { byOrder } from './strategies/usage.ts';
+
+export interface Ordered<Item> {
+  readonly item: Item;
+  readonly terms: Terms;
+}
+
+const NO_TERMS: Terms = Object.freeze({});
+
+/** Orders what was kept of a tier, best first. */
+export function orderTier<Item extends { readonly proposal: Proposal }>(
+  question: Question,
+  tier: Tier,
+  kept: readonly Item[],
+): readonly Ordered<Item>[] {
+  const ordered =
+    kept.length < 2 || tier.isInOrder
+      ? kept.map((item) => ({ item, terms: NO_TERMS }))
+      : byStrategy(question, tier, kept);
+  if (question.facts.maxTokens === null || kept.length < 2) return ordered;
+  const roomy = ordered.filter(({ item }) => fitsAnswer(question, item.proposal));
+  if (roomy.length === 0 || roomy.length === ordered.length) return ordered;
+  return [...roomy, ...ordered.filter(({ item }) => !fitsAnswer(question, item.proposal))];
+}
+
+function byStrategy<Item extends { readonly proposal: Proposal }>(
+  question: Question,
+  tier: Tier,
+  kept: readonly Item[],
+): readonly Ordered<Item>[] {
+  const contenders = kept.map(({ proposal }) => contenderOf(question, proposal));
+  const { order, terms } = strategyOf(question, tier)(contenders, inputOf(question));
+  return order.flatMap((index) => {
+    const item = kept[index];
+    return item === undefined ? [] : [{ item, terms: terms[index] ?? NO_TERMS }];
+  });
+}
+
+/** Modes of the window replace strategies, never rules. */
+function strategyOf({ rules }: Question, { rule }: Tier): Strategy {
+  switch (rules.settings.routing.mode.is) {
+    case 'order':
+      return byOrder;
+    case 'fastest':
+      return predicted;
+    default:
+      return strategies[rule.strategy];
+  }
+}
+
+function contenderOf(question: Question, { provider, model, facts, target }: Proposal): Contender {
+  return {
+    provider,
+    model,
+    facts,
+    share: shareOf(question.rules.settings, provider, model, question.name, target),
+    learned: question.state.learned(provider.name, model, question.facts),
+  };
+}
+
+function inputOf({ facts, dice, state, rules }: Question): StrategyInput {
+  const options: StrategyOptions = rules.settings.routing.strategyOptions;
+  return {
+    promptTokens: facts.promptTokens,
+    isStream: facts.isStream,
+    dice,
+    turn: (pool) => state.turn(pool) ?? Math.floor(dice() * ANY_TURN),
+    options,
+  };
+}
+
+/** Far beyond the longest cycle, so that a turn drawn by chance is fair. */
+const ANY_TURN = 1_000_000_000;
