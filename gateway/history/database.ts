@@ -21,6 +21,8 @@ export function openDatabase(file: string, migrations: readonly Migration[]): Da
     database.pragma('synchronous = NORMAL');
     database.pragma('foreign_keys = ON');
     database.pragma('cache_size = -2000');
+    // Fewer, larger write-backs of the log: 16 MB, and no more left behind on the disk.
+    database.pragma('wal_autocheckpoint = 4000');
     database.pragma('journal_size_limit = 16777216');
     migrate(database, migrations);
     // journal_mode does not fail on a read-only file that is in WAL mode already; this does.

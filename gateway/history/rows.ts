@@ -1,6 +1,7 @@
 // Outcomes as rows of `requests` and `attempts`, and back.
 
 import type { Attempt, Decision, Outcome } from '../types.ts';
+import type { UnpackedOutcome } from './unpack.ts';
 
 /** Columns of `requests` in the order in which they are written. */
 export const requestColumns = [
@@ -84,8 +85,8 @@ export interface AttemptRow {
   readonly retry_after_ms: number | null;
 }
 
-/** Values for `requestColumns`. */
-export function requestValues(outcome: Outcome, block: number, line: number): Column[] {
+/** Values for `requestColumns`. `block`: where the batch's decisions are. */
+export function requestValues(outcome: UnpackedOutcome, block: number): Column[] {
   const { usage } = outcome;
   return [
     outcome.id,
@@ -114,8 +115,8 @@ export function requestValues(outcome: Outcome, block: number, line: number): Co
     outcome.bytesOut,
     outcome.isOpenedEarly ? 1 : 0,
     listToText(outcome.warnings),
-    block,
-    line,
+    outcome.decisionLine < 0 ? 0 : block,
+    outcome.decisionLine,
   ];
 }
 
@@ -214,21 +215,6 @@ function attemptOf(row: AttemptRow): Attempt {
     isCold: row.is_cold === 1,
     changes: listFromText(row.changes),
   };
-}
-
-/** One line of a block of decisions. JSON knows no infinity: such a term is written as null. */
-export function decisionToText(decision: Decision): string {
-  return JSON.stringify(decision);
-}
-
-/** A term that JSON could not hold comes back as infinity. The text is one of ours. */
-export function decisionFromText(text: string): Decision {
-  const decision = JSON.parse(text) as Decision;
-  const candidates = decision.candidates.map((candidate) => {
-    const terms = Object.entries(candidate.terms).map(([name, value]) => [name, value ?? Number.POSITIVE_INFINITY]);
-    return { ...candidate, terms: Object.fromEntries(terms) as Record<string, number> };
-  });
-  return { ...decision, candidates };
 }
 
 function listToText(texts: readonly string[]): string {

@@ -10,14 +10,12 @@ import {
   attemptColumns,
   attemptValues,
   type Column,
-  decisionFromText,
-  decisionToText,
   outcomeOf,
   type RequestRow,
   requestColumns,
   requestValues,
 } from './rows.ts';
-import { unpackOutcomes } from './unpack.ts';
+import { type Unpacked, unpackOutcomes } from './unpack.ts';
 
 export class Store {
   #database: Database.Database;
@@ -57,16 +55,10 @@ export class Store {
     this.#database.close();
   }
 
-  #writeOutcomes(outcomes: readonly Outcome[]): void {
-    const lines = new Map<Decision, number>();
-    for (const { decision } of outcomes) {
-      if (decision && !lines.has(decision)) lines.set(decision, lines.size);
-    }
-    const block = lines.size > 0 ? this.#writeDecisions([...lines.keys()]) : 0;
+  #writeOutcomes({ outcomes, decisions }: Unpacked): void {
+    const block = decisions.length > 0 ? this.#writeDecisions(decisions) : 0;
     for (const outcome of outcomes) {
-      const line = outcome.decision ? lines.get(outcome.decision) : undefined;
-      const values = requestValues(outcome, line === undefined ? 0 : block, line ?? -1);
-      const { changes, lastInsertRowid } = this.#insertRequest.run(...values);
+      const { changes, lastInsertRowid } = this.#insertRequest.run(...requestValues(outcome, block));
       if (changes === 0) continue;
       for (const [position, attempt] of outcome.attempts.entries()) {
         this.#insertAttempt.run(...attemptValues(lastInsertRowid, position, attempt));
@@ -74,9 +66,8 @@ export class Store {
     }
   }
 
-  #writeDecisions(decisions: readonly Decision[]): number {
-    const lines = decisions.map(decisionToText).join('\n');
-    return Number(this.#insertDecisions.run(gzipSync(lines, { level: 1 })).lastInsertRowid);
+  #writeDecisions(decisions: readonly string[]): number {
+    return Number(this.#insertDecisions.run(gzipSync(decisions.join('\n'), { level: 1 })).lastInsertRowid);
   }
 
   #writeTransition(transition: Transition): void {
@@ -111,7 +102,7 @@ export class Store {
       .prepare<[number], { lines: Buffer }>('SELECT lines FROM decisions WHERE block = ?')
       .get(row.decision_block);
     const line = block && gunzipSync(block.lines).toString().split('\n')[row.decision_line];
-    return line ? decisionFromText(line) : null;
+    return line ? (JSON.parse(line) as Decision) : null;
   }
 }
 

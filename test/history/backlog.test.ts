@@ -13,7 +13,7 @@ function fill(backlog: Backlog, rows: number): number {
 function idsIn(backlog: Backlog): string[] {
   const ids: string[] = [];
   for (let batch = backlog.first(); batch; batch = backlog.first()) {
-    ids.push(...unpackOutcomes(batch.outcomes).map(({ id }) => id));
+    ids.push(...unpackOutcomes(batch.outcomes).outcomes.map(({ id }) => id));
     backlog.drop(batch.number);
   }
   return ids;

@@ -39,7 +39,11 @@ const candidate: fc.Arbitrary<Candidate> = fc.record({
   kept: fc.boolean(),
   reason: fc.constantFrom('down', 'lacks_vision', null),
   order: fc.option(fc.nat(), { nil: null }),
-  terms: fc.dictionary(fc.string({ minLength: 1 }), fc.double({ noNaN: true }), { noNullPrototype: true, maxKeys: 4 }),
+  terms: fc.dictionary(
+    fc.string({ minLength: 1 }),
+    fc.double({ noNaN: true }).map((value) => value + 0),
+    { noNullPrototype: true, maxKeys: 4 },
+  ),
   via: text,
   notes: fc.array(text, { maxLength: 2 }),
 });
@@ -77,10 +81,18 @@ const anyOutcome: fc.Arbitrary<Outcome> = fc
   })
   .map((changes) => outcome(changes));
 
+function unpacked(packer: Packer): Outcome[] {
+  const { outcomes, decisions } = unpackOutcomes(structuredClone(packer.finish()));
+  return outcomes.map(({ decisionLine, ...outcome }) => {
+    const text = decisions[decisionLine];
+    return { ...outcome, decision: text === undefined ? null : (JSON.parse(text) as Decision) };
+  });
+}
+
 function roundTrip(outcomes: readonly Outcome[]): Outcome[] {
   const packer = new Packer();
   for (const one of outcomes) packer.add(one);
-  return unpackOutcomes(structuredClone(packer.finish()));
+  return unpacked(packer);
 }
 
 test('what is packed comes out equal in every field', () => {
@@ -98,12 +110,24 @@ test('a packer can be used again after it gave its content away', () => {
   packer.finish();
   packer.add(second);
   expect(packer.count).toBe(1);
-  expect(unpackOutcomes(packer.finish())).toEqual([second]);
+  expect(unpacked(packer)).toEqual([second]);
 });
 
-test('requests that share a decision still share one afterwards', () => {
-  const [first, second] = roundTrip([outcome(), outcome()]);
-  expect(first?.decision).toBe(second?.decision);
+test('a decision that requests share is packed once', () => {
+  const packer = new Packer();
+  const other = outcome({ decision: { ...outcome().decision, considered: 1 } as Decision });
+  for (const one of [outcome(), other, outcome()]) packer.add(one);
+  const { outcomes, decisions } = unpackOutcomes(packer.finish());
+  expect(outcomes.map(({ decisionLine }) => decisionLine)).toEqual([0, 1, 0]);
+  expect(decisions).toHaveLength(2);
+});
+
+test('a decision is one line of JSON whatever its words are', () => {
+  const packer = new Packer();
+  packer.add(outcome({ decision: { ...(outcome().decision as Decision), rule: 'two\nlines "quoted" \u2028' } }));
+  const [text = ''] = unpackOutcomes(packer.finish()).decisions;
+  expect(text).not.toContain('\n');
+  expect(JSON.parse(text)).toMatchObject({ rule: 'two\nlines "quoted" \u2028' });
 });
 
 test('a batch larger than the first room is whole', () => {
