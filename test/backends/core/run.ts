@@ -9,6 +9,8 @@ export type StopReason = 'left' | 'interrupted' | 'crashed' | 'aborted' | 'overf
 export class Run {
   readonly exchange: Exchange;
   readonly isStream: boolean;
+  /** Asked before each token: a promise holds the run up (a frozen engine), null lets it go on. */
+  hold: (() => Promise<void> | null) | null = null;
   #stopped: StopReason | null = null;
   readonly #stop = new AbortController();
 
@@ -54,6 +56,8 @@ export class Run {
   ): Promise<StopReason | null> {
     for (let index = 0; index < tokens.length; index += 1) {
       if (index > 0 && delayMs > 0) await pause(delayMs, this.#stop.signal);
+      const held = this.hold?.();
+      if (held) await Promise.race([held, untilAborted(this.#stop.signal)]);
       if (this.#stopped !== null) return this.#stopped;
       emit(tokens[index] as T, index);
       // A fault made the answer fall silent: the engine looks busy until the client gives up.
