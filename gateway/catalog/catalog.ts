@@ -83,7 +83,7 @@ export class Catalog {
     this.#life = 'closed';
     this.#endFirstSweep();
     this.#listeners.clear();
-    this.#discovery?.stop();
+    this.#discovery?.close();
     for (const provider of this.#providers.values()) this.#end(provider);
     await Promise.all(this.#ending);
     await this.#options.state.close();
@@ -121,7 +121,7 @@ export class Catalog {
   setEnabled(name: string, isEnabled: boolean): SwitchKeeper | null {
     const provider = this.#providers.get(name);
     if (!provider) return null;
-    const isInFile = provider.settings.position !== null;
+    const isInFile = provider.settings.isNamedInFile;
     if (!isInFile) {
       const { state } = this.#options;
       state.update({ switches: { ...state.current.switches, [name]: isEnabled } });
@@ -274,7 +274,7 @@ export class Catalog {
 
   /** A file's word counts for the provider it names, else the switch that was kept in the state. */
   #isWanted(settings: ProviderSettings): boolean {
-    const kept = settings.position === null ? this.#options.state.current.switches[settings.name] : undefined;
+    const kept = !settings.isNamedInFile ? this.#options.state.current.switches[settings.name] : undefined;
     return kept ?? settings.isEnabled;
   }
 

@@ -169,6 +169,7 @@ export function discoveredProvider(find: Pick<SavedDiscovery, 'name' | 'kind' | 
     probe: defaultProbe,
     keepWarm: [],
     isDiscovered: true,
+    isNamedInFile: false,
     position: null,
   };
 }

@@ -78,6 +78,8 @@ export interface ProviderSettings {
   readonly keepWarm: readonly KeepWarmEntry[];
   /** Found on a loopback port, in no file yet. */
   readonly isDiscovered: boolean;
+  /** It has an entry under `providers`, where its switch is kept; false: it comes from `model_list` or was discovered. */
+  readonly isNamedInFile: boolean;
   /** Where it was written; null for a discovered one. */
   readonly position: FilePosition | null;
 }

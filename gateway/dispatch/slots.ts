@@ -36,14 +36,14 @@ const RETRY_AFTER_SECONDS = 5;
 
 export class Slots {
   readonly #clock: Clock;
-  readonly #onQueueChange: (provider: string, change: 1 | -1) => void;
+  readonly #onQueueChange: (provider: string, queued: number) => void;
   readonly #used = new Map<string, number>();
   readonly #queued = new Map<string, number>();
   /** In the order of arrival. */
   #waiters: Waiter[] = [];
 
-  /** @param onQueueChange told of each request that begins (1) or ends (-1) to wait for a provider */
-  constructor(clock: Clock, onQueueChange: (provider: string, change: 1 | -1) => void) {
+  /** @param onQueueChange told how many wait for a provider whenever that changes */
+  constructor(clock: Clock, onQueueChange: (provider: string, queued: number) => void) {
     this.#clock = clock;
     this.#onQueueChange = onQueueChange;
   }
@@ -117,7 +117,7 @@ export class Slots {
     const queued = (this.#queued.get(provider) ?? 0) + change;
     if (queued === 0) this.#queued.delete(provider);
     else this.#queued.set(provider, queued);
-    this.#onQueueChange(provider, change);
+    this.#onQueueChange(provider, queued);
   }
 
   #grant(provider: string): Slot {

@@ -6,7 +6,7 @@ import { FakeClock } from '../support/fake-clock.ts';
 function setup() {
   const clock = new FakeClock();
   const queued = new Map<string, number>();
-  const slots = new Slots(clock, (provider, change) => queued.set(provider, (queued.get(provider) ?? 0) + change));
+  const slots = new Slots(clock, (provider, count) => queued.set(provider, count));
   return { clock, queued, slots };
 }
 

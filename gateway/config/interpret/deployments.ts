@@ -109,6 +109,7 @@ export class DerivedProviders {
       probe: this.#probe,
       keepWarm: [],
       isDiscovered: false,
+      isNamedInFile: false,
       position: this.#position(path),
     });
     return name;

@@ -63,6 +63,7 @@ function readProvider(
     probe: readProbe(reading, [...path, 'probe'], values.probe, probe),
     keepWarm: readKeepWarm(reading, [...path, 'keep_warm'], values.keep_warm),
     isDiscovered: false,
+    isNamedInFile: true,
     position: entryAt(reading, path),
   };
 }

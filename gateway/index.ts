@@ -1,0 +1,198 @@
+// Makes the parts of the gateway, ties them together, and takes them apart again. The only place that does.
+
+import { createHmac, randomUUID } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { Catalog } from './catalog/catalog.ts';
+import type { DiscoveryOptions } from './catalog/discovery-watch.ts';
+import { StateFile } from './catalog/state-file.ts';
+import { type Clock, systemClock } from './clock.ts';
+import type { Environment } from './config/references.ts';
+import type { Settings } from './config/settings.ts';
+import { SettingsStore } from './config/store.ts';
+import { RequestDispatcher } from './dispatch/dispatch.ts';
+import { HeldBytes } from './dispatch/held-bytes.ts';
+import { type DispatchLimits, defaultDispatchLimits } from './dispatch/limits.ts';
+import { Slots } from './dispatch/slots.ts';
+import { UpstreamPools } from './dispatch/upstream-pools.ts';
+import { GatewayError } from './errors.ts';
+import { openHistory } from './history/recorder.ts';
+import { ensureManagementToken } from './http/management-token.ts';
+import { createHttp } from './http/server.ts';
+import { naming } from './naming.ts';
+import { Outcomes } from './outcomes.ts';
+import { providerSwitch } from './provider-switch.ts';
+import { compileRules, type Rules } from './routing/rules.ts';
+import type { Log } from './telemetry/log.ts';
+import { Metrics } from './telemetry/metrics.ts';
+import { version } from './version.ts';
+
+export interface GatewayOptions {
+  /** Absolute or from the working folder; the first is the one that changes go to. */
+  readonly configFiles: readonly string[];
+  /** Where the first change made in the window would create a file; null: nowhere. */
+  readonly configCreatedAt?: string | null;
+  readonly dataFolder: string;
+  readonly env: Environment;
+  readonly log: Log;
+  /** In place of the settings. */
+  readonly host?: string;
+  readonly port?: number;
+  readonly clock?: Clock;
+  /** Sizes and times that are no settings, for tests. */
+  readonly dispatchLimits?: Partial<DispatchLimits>;
+  /** How to look for servers while none is configured; null: never. */
+  readonly discovery?: Omit<DiscoveryOptions, 'ownPorts' | 'ollamaHost'> | null;
+  /** Keys by name, handed over by whoever started the gateway. */
+  readonly secrets?: ReadonlyMap<string, string>;
+}
+
+export interface Gateway {
+  /** The one to show first, then all others it listens on. */
+  readonly urls: readonly string[];
+  readonly port: number;
+  readonly settings: Settings;
+  /** Takes nothing new, lets running requests end within `server.shutdown_timeout` (`isForced`: ends them), then stops. */
+  close(options?: { readonly isForced?: boolean }): Promise<void>;
+}
+
+/**
+ * Starts a gateway; resolves when it accepts requests.
+ * Rejects with `ConfigError` (a configuration nobody can start with) or `ListenError` (the address cannot be had).
+ */
+export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  const { log, env, dataFolder, clock = systemClock } = options;
+  const instance = randomUUID();
+  const rulesOf = rulesBySettings();
+  const store = await SettingsStore.open({
+    files: options.configFiles,
+    createdAt: options.configCreatedAt ?? null,
+    env,
+    dataFolder,
+    cwd: process.cwd(),
+    clock,
+    listen: {
+      ...(options.host === undefined ? {} : { host: options.host }),
+      ...(options.port === undefined ? {} : { port: options.port }),
+    },
+    ...(options.secrets === undefined ? {} : { secrets: options.secrets }),
+    verify: (settings) => rulesOf(settings).problems,
+  });
+  mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
+  const managementToken = ensureManagementToken(dataFolder);
+  const state = new StateFile({ path: join(dataFolder, 'state.json'), clock, log });
+  let ownPort = 0;
+  const catalog = new Catalog({
+    settings: store.current,
+    clock,
+    state,
+    log,
+    random: Math.random,
+    discovery:
+      options.discovery === null
+        ? null
+        : { ...options.discovery, ollamaHost: env.OLLAMA_HOST, ownPorts: () => (ownPort === 0 ? [] : [ownPort]) },
+  });
+  const history = openHistory({ folder: dataFolder, settings: store.current.history, log, clock, instance });
+  const outcomes = new Outcomes(new Metrics(), history, log);
+  const slots = new Slots(clock, (provider, queued) => catalog.setQueued(provider, queued));
+  const pools = new UpstreamPools();
+  const dispatchLimits = { ...defaultDispatchLimits, ...options.dispatchLimits };
+  const dispatcher = new RequestDispatcher({
+    clock,
+    pools,
+    held: new HeldBytes(dispatchLimits.heldTogetherBytes),
+    dispatchLimits,
+    configuration: () => ({ settings: store.current, rules: rulesOf(store.current) }),
+    catalog,
+    slots,
+    log,
+    dice: Math.random,
+    instance,
+    conversationSecret: createHmac('sha256', managementToken).update('conversation').digest('hex'),
+    onOutcome: (outcome) => outcomes.take(outcome),
+  });
+  const { server } = store.current;
+  const http = createHttp({
+    clock,
+    log,
+    version,
+    instance,
+    startedAtMs: clock.now(),
+    dataFolder,
+    host: options.host ?? server.host,
+    port: options.port ?? server.port,
+    hostname: hostname(),
+    managementToken,
+    settings: () => store.current,
+    configState: () => ({ files: store.current.files, isCurrent: store.isCurrent, problems: store.problems }),
+    catalog,
+    proxy: (exchange) => dispatcher.dispatch(exchange),
+    poolFor: (provider) => pools.poolFor(provider),
+    setProviderEnabled: providerSwitch({ store, catalog, dataFolder }),
+    findRequest: (id) => outcomes.find(id),
+    historyStatus: () => history.status(),
+    renderMetrics: () => outcomes.renderMetrics(catalog.snapshot()),
+    requestCount: (key) => outcomes.countOf(key),
+    onRejected: (rejection) => outcomes.takeRejection(rejection),
+  });
+
+  store.subscribe(({ settings, isCurrent, problems }) => {
+    if (!isCurrent) {
+      log.warn('the configuration has errors: the last good one stays in force', { problems });
+      return;
+    }
+    log.info('the configuration was read again', { files: settings.files });
+    catalog.apply(settings);
+    history.applySettings(settings.history);
+    pools.retain(new Set([...settings.providers.keys(), ...catalog.snapshot().providers.keys()]));
+  });
+  catalog.onChange((change) => {
+    if (change.kind !== 'transition') return;
+    const { provider, from, to, cause, atMs } = change;
+    log.info(`${provider}: ${from} -> ${to}`, cause === null ? {} : { because: cause.message });
+    history.recordTransition({ atMs, provider, before: from, after: to, cause });
+  });
+
+  const closeParts = async (): Promise<void> => {
+    await Promise.all([store.close(), catalog.close(), pools.close()]);
+    await history.close();
+  };
+  let listening: { readonly urls: readonly string[]; readonly port: number };
+  try {
+    listening = await http.listen();
+  } catch (error) {
+    await closeParts();
+    throw error;
+  }
+  ownPort = listening.port;
+  catalog.start();
+
+  const close = async (isForced: boolean): Promise<void> => {
+    const timeoutMs = isForced ? 0 : store.current.server.shutdownTimeoutMs;
+    const stopped = new GatewayError('shutting_down', 'the gateway was stopped while it served this request');
+    await http.close({ timeoutMs, onTimeout: () => dispatcher.abortAll(stopped) });
+    await closeParts();
+  };
+  return {
+    ...listening,
+    get settings() {
+      return store.current;
+    },
+    close: ({ isForced = false } = {}) => close(isForced),
+  };
+}
+
+/** Rules are compiled once for each settings object: when it is verified, before it is in force. */
+function rulesBySettings(): (settings: Settings) => Rules {
+  const compiled = new WeakMap<Settings, Rules>();
+  return (settings) => {
+    let rules = compiled.get(settings);
+    if (rules === undefined) {
+      rules = compileRules(settings, naming);
+      compiled.set(settings, rules);
+    }
+    return rules;
+  };
+}

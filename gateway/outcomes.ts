@@ -1,0 +1,106 @@
+// What becomes of a request that has ended: counted, kept, and remembered for whoever asks about it right away.
+
+import type { History } from './history/history.ts';
+import { HistoryUnavailable } from './history/history.ts';
+import type { Rejection } from './http/dependencies.ts';
+import type { Log } from './telemetry/log.ts';
+import type { Metrics } from './telemetry/metrics.ts';
+import type { DeploymentKey, Outcome, Snapshot } from './types.ts';
+
+/** How many of the latest are answered from memory: history writes in batches, and may be off. */
+const REMEMBERED = 200;
+
+export class Outcomes {
+  readonly #metrics: Metrics;
+  readonly #history: History;
+  readonly #log: Log;
+  readonly #latest = new Map<string, Outcome>();
+  /** Requests answered since the start, by provider and model. */
+  readonly #answered = new Map<string, Map<string, number>>();
+
+  constructor(metrics: Metrics, history: History, log: Log) {
+    this.#metrics = metrics;
+    this.#history = history;
+    this.#log = log;
+  }
+
+  take(outcome: Outcome): void {
+    this.#metrics.observe(outcome);
+    this.#history.record(outcome);
+    this.#count(outcome);
+    this.#latest.set(outcome.id, outcome);
+    if (this.#latest.size > REMEMBERED) {
+      for (const oldest of this.#latest.keys()) {
+        this.#latest.delete(oldest);
+        break;
+      }
+    }
+    if (outcome.result === 'broken' || outcome.result === 'failed') {
+      this.#log.warn(`request ${outcome.result}: ${outcome.errorMessage ?? ''}`, {
+        id: outcome.id,
+        model: outcome.requestedModel,
+      });
+    }
+  }
+
+  /** A request that was turned away before anything was decided about it. */
+  takeRejection({ id, receivedAtMs, durationMs, endpoint, protocol, error }: Rejection): void {
+    this.take({
+      id,
+      receivedAtMs,
+      durationMs,
+      endpoint,
+      protocol,
+      isStream: false,
+      client: '',
+      requestedModel: null,
+      rule: null,
+      provider: null,
+      model: null,
+      result: 'rejected',
+      status: error.status,
+      errorCode: error.code,
+      errorMessage: error.message,
+      attempts: [],
+      decisionMs: 0,
+      queuedMs: 0,
+      firstContentMs: null,
+      usage: { promptTokens: null, completionTokens: null, cachedTokens: null, isEstimated: true },
+      bytesIn: 0,
+      bytesOut: 0,
+      isOpenedEarly: false,
+      warnings: [],
+      decision: null,
+    });
+  }
+
+  /** From memory, else from the history; null when neither knows it. */
+  async find(id: string): Promise<Outcome | null> {
+    const latest = this.#latest.get(id);
+    if (latest !== undefined) return latest;
+    try {
+      return await this.#history.request(id);
+    } catch (error) {
+      if (error instanceof HistoryUnavailable) return null;
+      throw error;
+    }
+  }
+
+  countOf({ provider, model }: DeploymentKey): number {
+    return this.#answered.get(provider)?.get(model) ?? 0;
+  }
+
+  renderMetrics(snapshot: Snapshot): Promise<string> {
+    return this.#metrics.render(snapshot);
+  }
+
+  #count({ provider, model }: Outcome): void {
+    if (provider === null || model === null) return;
+    let models = this.#answered.get(provider);
+    if (models === undefined) {
+      models = new Map();
+      this.#answered.set(provider, models);
+    }
+    models.set(model, (models.get(model) ?? 0) + 1);
+  }
+}
