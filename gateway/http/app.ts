@@ -28,7 +28,7 @@ const METHODS = ['GET', 'POST', 'PATCH', 'DELETE', 'HEAD'] as const satisfies re
 
 /** Paths to propose for one that is not there. */
 const KNOWN_PATHS = [
-  ...routes.map(({ path }) => path.replace(/[:*].*$/, '')),
+  ...routes.map(({ path }) => path).filter((path) => !/[:*]/.test(path)),
   ...Object.values(endpointTraits).map(({ path }) => path),
 ];
 
@@ -37,10 +37,10 @@ function variableOf(params: Readonly<Record<string, string | string[]>>): string
   return typeof value === 'string' ? value : value.join('/');
 }
 
-/** Express' own complaint about a path that is no valid percent-encoding. */
+/** A path that is no valid percent-encoding is Express' to find. */
 function asOurs(error: unknown): unknown {
-  const isClientFault = error instanceof Error && 'status' in error && error.status === 400;
-  return isClientFault ? new GatewayError('invalid_request', 'The path is not validly percent-encoded.') : error;
+  if (!(error instanceof URIError)) return error;
+  return new GatewayError('invalid_request', 'The path is not validly percent-encoded.');
 }
 
 /** Says which methods there are; a plain OPTIONS asks for just that. */

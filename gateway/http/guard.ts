@@ -190,11 +190,14 @@ function refused(error: GatewayError, origin: string | null = null): Verdict {
 }
 
 function hostError(host: string | undefined): GatewayError {
+  if (host === undefined)
+    return new GatewayError(
+      'invalid_request',
+      'The request has no Host header: send the name you reach this gateway by.',
+    );
   return new GatewayError(
     'host_not_allowed',
-    host === undefined
-      ? 'The request has no Host header: send the name you reach this gateway by.'
-      : `The host ${JSON.stringify(host.slice(0, 200))} is not one this gateway answers to: use localhost, or add the name to server.allowed_hosts.`,
+    `The host ${JSON.stringify(host.slice(0, 200))} is not one this gateway answers to: use localhost, or add the name to server.allowed_hosts.`,
   );
 }
 

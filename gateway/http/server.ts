@@ -107,6 +107,8 @@ class GatewayHttp implements HttpSide {
     // A client that does not take its answer must not hold the end up either.
     const cancel = this.#deps.clock.after(LAST_WORDS_MS, () => this.#destroySockets());
     if (this.#exchanges.size > 0) this.#destroySockets();
+    // An earlier call that is still patient ends with this one.
+    this.#idle.resolve();
     await Promise.all(stopped);
     cancel();
     // Ends the servers' own checking of time limits.
