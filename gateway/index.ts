@@ -151,7 +151,6 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   catalog.onChange((change) => {
     if (change.kind !== 'transition') return;
     const { provider, from, to, cause, atMs } = change;
-    log.info(`${provider}: ${from} -> ${to}`, cause === null ? {} : { because: cause.message });
     history.recordTransition({ atMs, provider, before: from, after: to, cause });
   });
 
