@@ -117,6 +117,7 @@ function lintProvider(reading: Reading, path: DocumentPath, name: string, names:
 function lintFallback(reading: Reading, path: DocumentPath, fallback: FallbackTargets, names: Names): void {
   if (fallback.kind !== 'list') return;
   for (const [index, target] of fallback.targets.entries()) {
+    if (target === 'none') continue;
     const isList = fallback.targets.length > 1;
     const targetPath = [...path, 'fallback', ...(isList ? [index] : [])];
     if (names.disabled.has(target)) lintProvider(reading, targetPath, target, names);

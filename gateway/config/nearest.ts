@@ -30,9 +30,9 @@ function plain(word: string): string {
 
 /**
  * The known word nearest to one that is not known, or null when none is near
- * (more than a third of the letters differ) or the word is absurdly long.
+ * (more than a third of the letters differ, or more than `most`) or the word is absurdly long.
  */
-export function nearest(word: string, known: Iterable<string>): string | null {
+export function nearest(word: string, known: Iterable<string>, most = Number.POSITIVE_INFINITY): string | null {
   if (word.length > longestCompared) return null;
   const wanted = plain(word);
   let best: string | null = null;
@@ -42,7 +42,7 @@ export function nearest(word: string, known: Iterable<string>): string | null {
     const compared = plain(candidate);
     const distance = wanted === compared ? 0 : editDistance(wanted, compared);
     const isNear = distance <= Math.max(1, Math.floor(Math.max(wanted.length, compared.length) / 3));
-    if (isNear && distance < bestDistance) {
+    if (isNear && distance <= most && distance < bestDistance) {
       best = candidate;
       bestDistance = distance;
     }

@@ -54,6 +54,9 @@ function laterFirst(a: DocumentPath, b: DocumentPath): number {
   return b.length - a.length;
 }
 
+/** Differences that a slip of the pen makes. */
+const slip = 2;
+
 /** Mends what is meant without doubt: numbers that came as text from outside, strategies with a slip of the pen. */
 function correct(root: Located, path: DocumentPath, issue: Issue, problems: ProblemList): boolean {
   const node = valueAt(root, path);
@@ -66,7 +69,7 @@ function correct(root: Located, path: DocumentPath, issue: Issue, problems: Prob
   }
   const isStrategy = path.at(-1) === 'routing_strategy' || path.at(-1) === 'fallback_strategy';
   if (!isStrategy || issue.code !== 'invalid_value') return false;
-  const meant = nearest(node.value, strategyWords);
+  const meant = nearest(node.value, strategyWords, slip);
   if (meant === null) return false;
   problems.warning(positionOf(node), path, {
     code: 'value_corrected',
@@ -98,7 +101,13 @@ function report(root: LocatedMap, path: DocumentPath, issue: Issue, problems: Pr
     const code = issue.code === 'invalid_type' ? 'wrong_type' : 'invalid_value';
     problems.error(positionOf(node), path, { code, message: sentence(issue, node, path) });
   }
-  return [path.slice(0, Math.min(2, path.length))];
+  return [removable(path)];
+}
+
+/** What goes when something in it is wrong: the item of a list, else the entry of a section. */
+function removable(path: DocumentPath): DocumentPath {
+  const lastItem = path.findLastIndex((step) => typeof step === 'number');
+  return path.slice(0, lastItem >= 0 ? lastItem + 1 : 2);
 }
 
 function expectation(issue: Issue): string {
@@ -144,6 +153,8 @@ const typeNames: Readonly<Record<string, string>> = {
 /** What was expected, and what is there. */
 function sentence(issue: Issue, node: Located, path: DocumentPath): string {
   const got = `got ${described(node, path)}`;
+  // The schema's own words for what its values look like; all others are the library's.
+  if (issue.message.startsWith('expected')) return `${issue.message}, ${got}`;
   if (issue.code === 'invalid_type') {
     const isUnquoted = issue.expected === 'string' && node.kind === 'scalar' && node.value !== null;
     const hint = isUnquoted ? '; put it in quotes' : '';
@@ -159,7 +170,6 @@ function sentence(issue: Issue, node: Located, path: DocumentPath): string {
     return `expected ${issue.inclusive === false ? 'more than' : 'at least'} ${issue.minimum}, ${got}`;
   }
   if (issue.code === 'too_big') return `expected at most ${issue.maximum}, ${got}`;
-  if (issue.code === 'invalid_union' || issue.code === 'invalid_format') return `${issue.message}, ${got}`;
   return `${issue.message}, ${got}`;
 }
 

@@ -155,13 +155,15 @@ export const errorBased = z.strictObject({
   ...remarks,
 });
 
+const modeError = { error: 'expected rules, order, fastest or "pin: NAME"' };
+
 export const routingMode = z.union(
   [
     z.enum(['rules', 'order', 'fastest']),
-    z.string().regex(/^pin:\s*\S/),
+    z.string().regex(/^pin:\s*\S/, modeError),
     z.strictObject({ pin: required(text, 'The only provider to use.') }),
   ],
-  { error: 'expected rules, order, fastest or "pin: NAME"' },
+  modeError,
 );
 
 export const routingMetric = z.enum([

@@ -26,21 +26,22 @@ export const fraction = z.number().nonnegative();
 
 const timeText = /^\d+(\.\d+)?\s*(ms|s|m|h)?$/;
 
-export const seconds = z.union([z.number().nonnegative(), z.string().regex(timeText)], {
-  error: 'expected a time: a number of seconds, or one with a unit such as 500ms, 3s or 2m',
-});
+/** The message stands at each part: the library shows a part's own where only that one is in question. */
+function time(unit: string) {
+  const error = `expected a time: a number of ${unit}, or one with a unit such as 500ms, 3s or 2m`;
+  return z.union([z.number().nonnegative({ error }), z.string().regex(timeText, { error })], { error });
+}
 
-export const milliseconds = z.union([z.number().nonnegative(), z.string().regex(timeText)], {
-  error: 'expected a time: a number of milliseconds, or one with a unit such as 500ms, 3s or 2m',
-});
+export const seconds = time('seconds');
+export const milliseconds = time('milliseconds');
 
 export type TimeValue = z.infer<typeof seconds>;
 
 const sizeText = /^\d+(\.\d+)?\s*[KkMmBbTt]$/;
 
-export const size = z.union([z.number().min(100_000), z.string().regex(sizeText)], {
-  error: 'expected a size in parameters, such as "13B", "0.5B" or "350M"',
-});
+const sizeError = { error: 'expected a size in parameters, such as "13B", "0.5B" or "350M"' };
+
+export const size = z.union([z.number().min(100_000, sizeError), z.string().regex(sizeText, sizeError)], sizeError);
 
 const sizeRangeText =
   /^\s*((<=|>=|<|>)\s*\d+(\.\d+)?\s*[KkMmBbTt]|\d+(\.\d+)?\s*[KkMmBbTt]\s*-\s*\d+(\.\d+)?\s*[KkMmBbTt])\s*$/;
