@@ -2,10 +2,6 @@
 
 import fc from 'fast-check';
 
-export interface Written {
-  readonly text: string;
-}
-
 const space = fc.constantFrom('', '', '', ' ', '\n', '\t\r\n ');
 const numbers = fc.oneof(
   fc.constantFrom('0', '-0', '1.0', '1e400', '-1E-7', '12345678901234567890', '0.1000', '3.141592653589793238'),
