@@ -37,6 +37,7 @@ export class DiscoveryWatch {
   readonly #seenAtMs = new Map<string, number>();
   #offered: readonly Find[] = [];
   #isRunning = false;
+  readonly #closing = new AbortController();
   #looking: Promise<readonly Find[]> | null = null;
   #cancelTimer: (() => void) | null = null;
 
@@ -66,10 +67,17 @@ export class DiscoveryWatch {
     await this.#lookAndWait();
   }
 
+  /** Looks no more by itself; what a look under way finds is only offered. */
   stop(): void {
     this.#isRunning = false;
     this.#cancelTimer?.();
     this.#cancelTimer = null;
+  }
+
+  /** For good: a look under way ends at once. */
+  close(): void {
+    this.stop();
+    this.#closing.abort();
   }
 
   /** One look, or the one that is under way; takes what it finds while running, offers it otherwise. */
@@ -89,13 +97,16 @@ export class DiscoveryWatch {
 
   async #look(): Promise<readonly Find[]> {
     const { clock, ollamaHost, ownPorts, ports, known } = this.#options;
+    const { signal } = this.#closing;
     const found = await discover({
+      signal,
       clock,
       ollamaHost,
       ownPorts: ownPorts(),
       known: known(),
       ...(ports === undefined ? {} : { ports }),
     });
+    if (signal.aborted) return [];
     if (this.#isRunning) this.#adopt(found);
     else this.#offer(found);
     return found;

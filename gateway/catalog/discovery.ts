@@ -27,6 +27,8 @@ export interface DiscoverOptions {
   readonly known: readonly KnownServer[];
   /** The loopback ports to ask; the usual ones if absent. */
   readonly ports?: readonly number[];
+  /** Ends the look at once, with what was found so far. */
+  readonly signal?: AbortSignal;
 }
 
 export interface KnownServer extends FoundServer {
@@ -56,7 +58,9 @@ export async function discover(options: DiscoverOptions): Promise<readonly Find[
   const addresses = discoveryAddresses(options.ollamaHost, options.ports).filter(
     (address) => !isOurs(address, options.ownPorts) && !originsOf(address).some((origin) => inUse.has(origin)),
   );
-  const answers = await Promise.all(addresses.map((address) => look(address, options.clock)));
+  const answers = await Promise.all(
+    addresses.map((address) => look(address, { clock: options.clock, signal: options.signal })),
+  );
   const found = answers.filter((answer) => answer !== null);
   const kept = worthHaving(found, options.known);
   const takenNames = new Set(options.known.map((server) => server.name));
@@ -73,21 +77,29 @@ function asFind(provider: ProviderSettings, seen: Seen | undefined): Find {
   };
 }
 
-async function look(address: DiscoveryAddress, clock: Clock): Promise<Seen | null> {
-  const host = await listeningHost(address, clock);
-  if (host === null) return null;
+interface Looking {
+  readonly clock: Clock;
+  readonly signal: AbortSignal | undefined;
+}
+
+async function look(address: DiscoveryAddress, { clock, signal }: Looking): Promise<Seen | null> {
+  const host = await listeningHost(address, { clock, signal });
+  if (host === null || signal?.aborted === true) return null;
   const baseUrl = `${address.scheme}://${host}:${address.port}`;
   const connection = new ProbeConnection({
     target: { baseUrl, headers: {}, caFile: null, isTlsInsecure: false },
     authHeaders: {},
     clock,
   });
+  const abort = (): void => void connection.close();
+  signal?.addEventListener('abort', abort);
   try {
     return await recognise(connection, address, baseUrl, clock);
   } catch {
     // Whatever does not answer as one of ours is none.
     return null;
   } finally {
+    signal?.removeEventListener('abort', abort);
     await connection.close();
   }
 }
@@ -111,24 +123,27 @@ async function recognise(
   return { kind, baseUrl, version, models: findings?.models ?? null, product, needsKey };
 }
 
-async function listeningHost(address: DiscoveryAddress, clock: Clock): Promise<string | null> {
+async function listeningHost(address: DiscoveryAddress, looking: Looking): Promise<string | null> {
   for (const host of address.hosts) {
-    if (await isListening(host.replace(/^\[|\]$/g, ''), address.port, clock)) return host;
+    if (await isListening(host.replace(/^\[|\]$/g, ''), address.port, looking)) return host;
   }
   return null;
 }
 
-function isListening(host: string, port: number, clock: Clock): Promise<boolean> {
+function isListening(host: string, port: number, { clock, signal }: Looking): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host, port });
-    const cancel = clock.after(askTimeoutMs, () => end(false));
     const end = (isOpen: boolean): void => {
       cancel();
+      signal?.removeEventListener('abort', giveUp);
       socket.destroy();
       resolve(isOpen);
     };
+    const giveUp = (): void => end(false);
+    const cancel = clock.after(askTimeoutMs, giveUp);
+    signal?.addEventListener('abort', giveUp);
     socket.once('connect', () => end(true));
-    socket.on('error', () => end(false));
+    socket.on('error', giveUp);
   });
 }
 
