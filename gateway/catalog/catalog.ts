@@ -316,17 +316,8 @@ export class Catalog {
       this.#emit({ kind: 'provider', provider: name });
       return;
     }
-    this.#tell(name, transition);
     if (transition.to === 'ready') this.#discovery?.seen(name);
     this.#emit({ kind: 'transition', provider: name, ...transition });
-  }
-
-  #tell(name: string, { from, to, cause }: HealthTransition): void {
-    const why = cause === null ? '' : `: ${cause.message}`;
-    const isBad = to === 'down' || to === 'auth';
-    const say = `[PROVIDER] ${name}: ${from} -> ${to}${why}`;
-    if (isBad) this.#options.log.warn(say);
-    else this.#options.log.info(say);
   }
 
   #invalidate(): void {

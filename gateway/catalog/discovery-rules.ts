@@ -1,6 +1,6 @@
 // Which addresses discovery asks, and which of the servers it finds are worth having. Pure.
 
-import { isIP } from 'node:net';
+import { placeOf } from '../config/address.ts';
 import { defaultProbe, defaultProvider, noTimeLimits } from '../config/defaults.ts';
 import type { ProviderSettings } from '../config/settings.ts';
 import type { ModelFacts, Place, ProviderKind } from '../types.ts';
@@ -63,21 +63,9 @@ function portOf(text: string): number {
   return Number.isInteger(port) && port > 0 && port <= 65_535 ? port : 11_434;
 }
 
-const privateV4 = /^(10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|169\.254\.|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.)/;
-const privateName = /(^[^.]+$|\.(local|lan|internal|home|home\.arpa|ts\.net)$)/;
-
-/** Where a host is, by its address or name alone; `host` as in a URL, IPv6 in brackets. */
-export function placeOfHost(host: string): Place {
-  const bare = host.replace(/^\[|\]$/g, '').toLowerCase();
-  if (bare === 'localhost' || bare.endsWith('.localhost') || bare === '::1') return 'local';
-  switch (isIP(bare)) {
-    case 4:
-      return bare.startsWith('127.') ? 'local' : privateV4.test(bare) ? 'lan' : 'cloud';
-    case 6:
-      return /^(fe[89ab]|f[cd])/.test(bare) ? 'lan' : 'cloud';
-    default:
-      return privateName.test(bare) ? 'lan' : 'cloud';
-  }
+/** Where a host of a URL is, by its address or name alone. */
+function placeOfHost(host: string): Place {
+  return placeOf(host.replace(/^\[|\]$/g, ''), { hostname: '', addresses: [] });
 }
 
 /** A model that Ollama runs in a `llama-server` of its own lies among its blobs (since 0.30, where the server's name is the path). */

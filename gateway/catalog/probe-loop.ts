@@ -1,6 +1,7 @@
 // When one provider is probed: by interval with jitter or by a cron schedule, closely while things change, never twice at once.
 
-import { type ScheduledTask, schedule } from 'node-cron';
+import { createRequire } from 'node:module';
+import type { ScheduledTask } from 'node-cron';
 import type { Clock } from '../clock.ts';
 
 /** Between two probes while a provider is watched closely, in ms. */
@@ -105,7 +106,9 @@ export class ProbeLoop {
 
   #startCron(): ScheduledTask | null {
     if (this.#options.schedule === null) return null;
-    return schedule(this.#options.schedule, () => this.probeNow(), {
+    // Loaded only where there is a schedule: most have none, and it takes time to load.
+    const cron: typeof import('node-cron') = createRequire(import.meta.url)('node-cron');
+    return cron.schedule(this.#options.schedule, () => this.probeNow(), {
       logger: silent,
       suppressMissedWarning: true,
       unref: true,
