@@ -9,6 +9,7 @@ import type { Handled, ReadyAnswer, Situation, StandInKind } from './core/kind.t
 import { describeModel, type StandInModel } from './core/models.ts';
 import { Run } from './core/run.ts';
 import { type StandIn, startStandIn } from './core/server.ts';
+import { pause } from './core/wait.ts';
 import {
   errorBody,
   jsonAnswer,
@@ -19,7 +20,7 @@ import {
   sendPreflight,
 } from './llama-cpp-python/http.ts';
 import { ModelLock } from './llama-cpp-python/lock.ts';
-import { callOpening, chatWords, completionsWords, type PythonWords } from './llama-cpp-python/words.ts';
+import { chatWords, completionsWords, type PythonWords } from './llama-cpp-python/words.ts';
 
 export interface LlamaCppPythonOptions extends BehaviourOptions {
   /** `--interrupt_requests`: true by default. */
@@ -97,6 +98,7 @@ class LlamaCppPythonKind implements StandInKind {
   readonly #model: StandInModel;
   readonly #lock: ModelLock;
   readonly #runs = new Set<Run>();
+  readonly #closing = new AbortController();
 
   constructor(options: LlamaCppPythonOptions) {
     this.#options = options;
@@ -184,14 +186,14 @@ class LlamaCppPythonKind implements StandInKind {
       exchange.startPings(this.#options.pingIntervalMs ?? 15_000, pingText);
     }
     try {
-      await this.#locked(exchange, () => this.#inLock(run, asked, words, model));
+      await this.#locked(exchange, () => this.#inLock(run, asked, words));
     } finally {
       this.#runs.delete(run);
       run.stop('left');
     }
   }
 
-  async #inLock(run: Run, asked: Asked, words: PythonWords, model: string): Promise<void> {
+  async #inLock(run: Run, asked: Asked, words: PythonWords): Promise<void> {
     const { exchange } = run;
     if (asked.isStream) this.#lock.heldByStream(run);
     if (asked.promptTokens > this.#model.contextLoaded) {
@@ -200,18 +202,18 @@ class LlamaCppPythonKind implements StandInKind {
     }
     const planned = this.#plan(asked);
     // The prompt is never interrupted, whoever leaves or comes.
-    if (run.stopped === null) await run.pause(this.#behaviour.prefillDelayMs);
+    await pause(this.#behaviour.prefillDelayMs, this.#closing.signal);
     if (!asked.isStream) {
       await run.tokens(planned.tokens, this.#behaviour.tokenDelayMs, () => undefined);
       return sendJson(exchange, 200, words.whole(planned), { processingMs: this.#behaviour.prefillDelayMs });
     }
-    await this.#stream(run, planned, words, model);
+    await this.#stream(run, planned, words);
   }
 
-  async #stream(run: Run, planned: Planned, words: PythonWords, model: string): Promise<void> {
+  async #stream(run: Run, planned: Planned, words: PythonWords): Promise<void> {
     const { exchange } = run;
     const { tokenDelayMs } = this.#behaviour;
-    exchange.emit(planned.toolCall ? [['opening', callOpening(model)]] : words.opening());
+    exchange.emit(words.opening(planned));
     const [first = '', ...rest] = planned.toolCall
       ? words.call(planned)
       : planned.tokens.map((token) => words.token(token));
@@ -297,6 +299,7 @@ class LlamaCppPythonKind implements StandInKind {
   }
 
   close(): void {
+    this.#closing.abort();
     for (const run of this.#runs) run.stop('left');
   }
 }

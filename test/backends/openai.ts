@@ -158,8 +158,11 @@ class OpenAiKind implements StandInKind {
     this.#runs.add(run);
     try {
       if (!(await this.#gate.enter(run.signal))) return;
-      await this.#speak(run, asked, model, openAiWords(route, asked, model.name));
-      this.#gate.leave();
+      try {
+        await this.#speak(run, asked, model, openAiWords(route, asked, model.name));
+      } finally {
+        this.#gate.leave();
+      }
     } finally {
       this.#runs.delete(run);
     }

@@ -2,7 +2,7 @@
 
 /** Resolves true after that many ms, false as soon as the signal fires; never rejects and leaves no timer behind. */
 export function pause(delayMs: number, signal: AbortSignal): Promise<boolean> {
-  if (signal.aborted) return Promise.resolve(false);
+  if (signal.aborted || delayMs <= 0) return Promise.resolve(!signal.aborted);
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const giveUp = () => {
     clearTimeout(timer);

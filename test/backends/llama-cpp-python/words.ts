@@ -7,7 +7,8 @@ import type { Part } from '../core/exchange.ts';
 import { pythonJson } from '../vllm/http.ts';
 
 export interface PythonWords {
-  opening(): Part[];
+  /** The opening of a stream that is one forced tool call differs (measured: `tools-no-template-choice-stream`). */
+  opening(planned: Planned): Part[];
   token(text: string): string;
   /** A forced tool call, piece by piece, in the new fields and the old. */
   call(planned: Planned): string[];
@@ -36,7 +37,10 @@ export function chatWords(model: string): PythonWords {
     sse({ id, object, created, model, choices: [{ index: 0, finish_reason: finish, logprobs: null, delta }] });
   const callId = (planned: Planned) => `call__0_${planned.toolCall?.name}_cmpl-${id.slice('chatcmpl-'.length)}`;
   return {
-    opening: () => [['opening', chunk({ role: 'assistant' })]],
+    opening: ({ toolCall }) => {
+      const empty = { role: 'assistant', content: null, function_call: null, tool_calls: null };
+      return [['opening', toolCall ? callChunk(empty) : chunk({ role: 'assistant' })]];
+    },
     token: (text) => chunk({ content: text }),
     call(planned) {
       const name = planned.toolCall?.name;
@@ -66,19 +70,6 @@ export function chatWords(model: string): PythonWords {
       return { id, object: 'chat.completion', created, model, choices: [choice], usage: usageOf(planned) };
     },
   };
-}
-
-/** The opening of a stream that is one forced tool call differs from the usual one (measured: `tools-no-template-choice-stream`). */
-export function callOpening(model: string): string {
-  const delta = { role: 'assistant', content: null, function_call: null, tool_calls: null };
-  const choices = [{ index: 0, finish_reason: null, logprobs: null, delta }];
-  return sse({
-    id: `chatcmpl-${randomUUID()}`,
-    object: 'chat.completion.chunk',
-    created: epochSeconds(),
-    model,
-    choices,
-  });
 }
 
 export function completionsWords(model: string): PythonWords {

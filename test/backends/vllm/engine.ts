@@ -102,11 +102,13 @@ export class VllmEngine {
     this.#runs.add(run);
     if (asked.isStream) outlets.open(exchange);
     try {
-      const isInside = await this.#gate.enter(run.signal);
-      if (isInside) {
-        await this.#inBatch(run, asked, this.#plan(asked, contextLoaded), words, outlets);
-        this.#gate.leave();
-      } else this.#broken(run, [], words, outlets);
+      if (await this.#gate.enter(run.signal)) {
+        try {
+          await this.#inBatch(run, asked, this.#plan(asked, contextLoaded), words, outlets);
+        } finally {
+          this.#gate.leave();
+        }
+      } else await this.#broken(run, [], words, outlets);
     } finally {
       this.#runs.delete(run);
     }
