@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { StateFile } from '../../gateway/catalog/state-file.ts';
-import { emptyModel } from '../../gateway/config/defaults.ts';
+import { defaultProbe, emptyModel } from '../../gateway/config/defaults.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { attempt, bench, provider, settingsWith } from './catalog-bench.ts';
 import {
@@ -46,12 +46,14 @@ describe('what the first sweep learns', () => {
 
   test('a request waits for a silent server at most 2 s', async () => {
     await using server = await standIn({ '/api/version': hang, '/api/tags': hang, '/api/ps': hang });
-    await using b = bench(settingsWith(provider('o', 'ollama', server.url)));
+    const probe = { ...defaultProbe, timeoutMs: 60_000 };
+    await using b = bench(settingsWith(provider('o', 'ollama', server.url, { probe })));
     const asked = server.nextAsked('/api/version');
     b.catalog.start();
     await asked;
+    b.clock.advance(1_999);
     expect(b.catalog.isListed).toBe(false);
-    b.clock.advance(2_000);
+    b.clock.advance(1);
     await b.catalog.whenListed();
     expect(b.see('o').observed).toBe('pending');
   });
@@ -353,6 +355,20 @@ describe('other settings', () => {
     expect(b.see('p').load.inFlight).toBe(1);
     lease.end();
     expect(b.see('p').load.inFlight).toBe(0);
+  });
+
+  test('what a probe under way finds under the former key does not count', async () => {
+    const list = { json: { object: 'list', data: [{ id: 'm', object: 'model' }] } };
+    await using server = await standIn({ '/v1/models': hang });
+    await using b = bench(settingsWith(provider('p', 'openai', server.url, { apiKey: 'bad' })));
+    const asked = server.nextAsked('/v1/models');
+    b.catalog.start();
+    await asked;
+    server.routes = { '/v1/models': list };
+    b.catalog.apply(settingsWith(provider('p', 'openai', server.url, { apiKey: 'good' })));
+    await b.untilObserved('p', 'ready');
+    const beats = b.changes.filter((change) => change.kind === 'beat');
+    expect(beats).toMatchObject([{ observed: 'ready' }]);
   });
 
   test('another server under the same name begins with nothing', async () => {

@@ -12,6 +12,7 @@ describe('the same model under another name', () => {
     ['llama3.1:8b-text', 'meta-llama/Llama-3.1-8B-Instruct', 'different'],
     ['qwen3:8b', 'qwen3:14b', 'different'],
     ['qwen3:32b', 'Qwen/Qwen3-30B-A3B', 'different'],
+    ['qwen3:30b', 'Qwen/Qwen3-30B-A3B', 'different'],
     ['qwen3:30b-a3b', 'Qwen/Qwen3-30B-A3B', 'same'],
     ['qwen2.5:7b', 'qwen2.5-coder:7b', 'different'],
     ['llama3.1:8b', 'llama3.2:8b', 'different'],
