@@ -77,8 +77,8 @@ async function probe(
 }
 
 /**
- * Somebody may be served there. Where nobody is, `/slots` is not asked: each call counts as use, so that a server told to
- * sleep when idle (`--sleep-idle-seconds`) never would.
+ * Somebody may be served there. Where nobody is, `/slots` is not asked: it counts as a task, so that a server told to sleep
+ * when idle (`--sleep-idle-seconds`) never would. `/health`, `/props`, `/models` and `/metrics` are exempt (its README).
  */
 function hasWork(context: ProbeContext, previous: ProbeFindings | null): boolean {
   return context.isFirst || context.inFlight > 0 || (previous?.busy?.running ?? 0) > 0;

@@ -67,6 +67,12 @@ describe('a probe', () => {
     expect(open.findings).toMatchObject({ observed: 'ready', models: [{ id: 'tiny-llama' }] });
   });
 
+  test('asks for the list again after its key was refused, though a list is known', async () => {
+    const start = await probe(up, first);
+    const refused: ProbeFindings = { ...start.findings, observed: 'auth' };
+    expect((await probe(up, {}, refused)).asked).toContain('/v1/models');
+  });
+
   test.each<[string, Reply]>([
     ['vLLM', answer(200, { openapi: '3.1.0', info: { title: 'FastAPI', version: '0.1.0' } })],
     ['llama.cpp', 'llama-server/err-404-get'],

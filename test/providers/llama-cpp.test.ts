@@ -238,6 +238,11 @@ describe('a router', () => {
     }
   });
 
+  test('is not asked for the slots of a model while nobody is known to be served', async () => {
+    const { asked } = await probe(loaded);
+    expect([...asked].sort()).toEqual(['/health', '/props', '/v1/models']);
+  });
+
   test('is not asked for load within 3 s of an abandoned request', async () => {
     const { asked, findings } = await probe(loaded, { context: { inFlight: 1, abandonedAtMs: quiet.nowMs - 1_000 } });
     expect([...asked].sort()).toEqual(['/health', '/props', '/v1/models']);

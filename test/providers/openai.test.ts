@@ -54,6 +54,13 @@ describe('a probe asks for the models and nothing else', () => {
     expect(findings.models?.[0]).toMatchObject(facts);
   });
 
+  test('and takes no number for a fact that cannot be one', async () => {
+    const findings = await probe(
+      answer(200, '{"data": [{"id": "m", "max_model_len": 1e999, "meta": {"n_params": -1, "n_ctx_train": 0}}]}'),
+    );
+    expect(findings.models?.[0]).toMatchObject({ contextLoaded: null, size: null, contextTrained: null });
+  });
+
   test('and takes a server that tells unloaded models for one that loads on demand', async () => {
     const data = [
       { id: 'a', state: 'loaded' },
