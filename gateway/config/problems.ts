@@ -69,6 +69,12 @@ export interface Remark {
 /** Collects problems; one is kept once, however often it is found. */
 export class ProblemList {
   readonly #problems = new Map<string, ConfigProblem>();
+  readonly #files: string[] = [];
+
+  /** The order in which files are reported; others follow as they are met. */
+  expectFile(file: string): void {
+    if (!this.#files.includes(file)) this.#files.push(file);
+  }
 
   add(severity: ConfigProblem['severity'], at: FilePosition, path: DocumentPath, remark: Remark): void {
     const { file, line, column } = at;
@@ -96,9 +102,9 @@ export class ProblemList {
     }
   }
 
-  /** All of them by file (in the order the files were met), line and column, without those that only follow from another. */
+  /** All of them by file (in the order they are read), line and column, without those that only follow from another. */
   list(): readonly ConfigProblem[] {
-    return Object.freeze(sorted(withoutConsequences([...this.#problems.values()])));
+    return Object.freeze(sorted(withoutConsequences([...this.#problems.values()]), this.#files));
   }
 }
 
@@ -106,7 +112,8 @@ export class ProblemList {
 function withoutConsequences(problems: readonly ConfigProblem[]): readonly ConfigProblem[] {
   const brokenFrom = new Map<string, number>();
   const unresolved = new Set<string>();
-  for (const { code, file, line, column } of problems) {
+  for (const { code, severity, file, line, column } of problems) {
+    if (severity !== 'error') continue;
     if (code === 'yaml_syntax') brokenFrom.set(file, Math.min(line, brokenFrom.get(file) ?? Number.POSITIVE_INFINITY));
     if (code === 'variable_missing' || code === 'secret_missing') unresolved.add(`${file}\0${line}\0${column}`);
   }
@@ -119,8 +126,8 @@ function withoutConsequences(problems: readonly ConfigProblem[]): readonly Confi
   });
 }
 
-function sorted(problems: readonly ConfigProblem[]): ConfigProblem[] {
-  const order = new Map<string, number>();
+function sorted(problems: readonly ConfigProblem[], files: readonly string[]): ConfigProblem[] {
+  const order = new Map(files.map((file, index) => [file, index]));
   for (const { file } of problems) if (!order.has(file)) order.set(file, order.size);
   const fileOf = (problem: ConfigProblem): number => order.get(problem.file) ?? 0;
   return [...problems].sort((a, b) => fileOf(a) - fileOf(b) || a.line - b.line || a.column - b.column);

@@ -95,7 +95,8 @@ function replace(
   scalar.missing = because;
   const code = is === 'secret' ? 'secret_missing' : 'variable_missing';
   if (isDeploymentCredential(path)) {
-    scalar.value = null;
+    // Further in stand headers and lists, where an empty text is the nearest to nothing.
+    scalar.value = path.length === 4 ? null : '';
     problems.warning(positionOf(scalar), path, { code, message: `${because}; this deployment is not called` });
   } else {
     problems.error(positionOf(scalar), path, { code, message: because });

@@ -83,6 +83,7 @@ function readTree(file: string, chain: readonly string[], includedAt: IncludedAt
 
 function readText(file: string, includedAt: IncludedAt, { problems, read }: Reading): string | null {
   const at = includedAt ?? { file, line: 1, column: 1 };
+  problems.expectFile(file);
   const by = includedAt ? ` (included by ${includedAt.file})` : '';
   try {
     const bytes = readFileSync(file);

@@ -311,7 +311,7 @@ test('a provider with a mistake in it is not reported as unknown besides', () =>
 
 test('a value from outside the file or of a secret key is never repeated', () => {
   const result = load(
-    `providers:\n  a: {kind: "$\{SECRET}", base_url: x, api_key: [sk-visible]}\nserver:\n  api_keys: [{name: n, sha256: sk-visible-too}]\n`,
+    `providers:\n  a: {kind: "\${SECRET}", base_url: x, api_key: [sk-visible]}\nserver:\n  api_keys: [{name: n, sha256: sk-visible-too}]\n`,
     { env: { SECRET: 'sk-hidden' } },
   );
   expect(result.settings).toBeNull();

@@ -27,7 +27,7 @@ export const litellmParams = z.looseObject({
   api_key: key(text, 'The key; best as os.environ/NAME.'),
   api_version: key(text, "Azure's version of its API."),
   custom_llm_provider: key(text, 'The vendor, where `model` does not begin with it.'),
-  organization: key(oneOrMore, 'The organization the key belongs to.'),
+  organization: key(z.union([z.string(), z.array(z.string())]), 'The organization the key belongs to.'),
   region_name: key(text, 'The region.'),
   aws_region_name: key(text, 'The region at AWS.'),
   vertex_project: key(text, 'The project at Google.'),
