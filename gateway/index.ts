@@ -151,6 +151,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   catalog.onChange((change) => {
     if (change.kind !== 'transition') return;
     const { provider, from, to, cause, atMs } = change;
+    const level = to === 'down' || to === 'auth' ? 'warn' : 'info';
+    log[level](`[PROVIDER] ${provider}: ${from} -> ${to}`, cause === null ? {} : { because: cause.message });
     history.recordTransition({ atMs, provider, before: from, after: to, cause });
   });
 

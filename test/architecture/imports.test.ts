@@ -58,6 +58,9 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'version.ts',
   ],
   'version.ts': [],
+  'naming.ts': ['*'],
+  'outcomes.ts': ['*'],
+  'provider-switch.ts': ['*'],
   'index.ts': ['*'],
   'cli.ts': ['*'],
   cli: ['*'],
@@ -70,7 +73,7 @@ const PACKAGE_HOME: Readonly<Record<string, string>> = {
   'prom-client': 'telemetry',
   pino: 'telemetry',
   zod: 'config|catalog',
-  'node-cron': 'catalog',
+  'node-cron': 'catalog|config',
   re2js: 'routing|config',
 };
 
