@@ -24,6 +24,8 @@ const LISTS = /^(tensors|args|context|tokens|generation_settings|samplers)$/;
 function shapeOfId(id: string): string {
   const [, prefix = '', rest = ''] =
     /^(chatcmpl-tool-|chatcmpl-|cmpl-|modelperm-|msg_|resp_|req_|call_+|<__media_)?(.*)$/s.exec(id) ?? [];
+  if (/^[0-9a-f]{64}$/.test(id)) return 'sha256';
+  if (id.startsWith('call__0_')) return id.replace(/cmpl-.*/, 'cmpl-uuid');
   if (prefix === '') return id;
   if (/^[0-9a-f]{8}-[0-9a-f-]{27}$/.test(rest)) return `${prefix}uuid`;
   if (/^\d{1,6}$/.test(rest)) return `${prefix}digits`;
@@ -46,13 +48,8 @@ function normalize(value: unknown, key: string): unknown {
     return key === 'embedding' ? ['<vectors>'] : entries;
   }
   if (!isFields(value)) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([name, entry]) => [normalizeName(name), normalize(entry, name)]),
-  );
+  return Object.fromEntries(Object.entries(value).map(([name, entry]) => [name, normalize(entry, name)]));
 }
-
-/** Names that contain the model's own architecture. */
-const normalizeName = (name: string) => name;
 
 function normalizeText(value: string, key: string): string {
   if (key === 'embedding') return '<base64>';
@@ -76,7 +73,7 @@ function normalizePiece(piece: string): unknown {
     const style = /^\{"[^"]+": /.test(data) ? 'spaced' : 'dense';
     return { event, style, data: normalize(parsed, '') };
   } catch {
-    return { event, text: data.startsWith(': ping') ? ': ping' : data };
+    return { event, text: data };
   }
 }
 
@@ -104,7 +101,9 @@ function shape(
   const type = headers.find(([name]) => name.toLowerCase() === 'content-type')?.[1] ?? '';
   const text = chunks.join('');
   if (/event-stream|ndjson/.test(type)) {
-    const pieces = text.split(type.includes('ndjson') ? '\n' : '\n\n').filter((piece) => piece !== '');
+    const pieces = text
+      .split(type.includes('ndjson') ? '\n' : '\n\n')
+      .filter((piece) => piece !== '' && !piece.startsWith(':'));
     return { status, headers: lines, framing, isComplete, body: collapse(pieces.map(normalizePiece)) };
   }
   return {
@@ -146,8 +145,11 @@ export function tokensOf(recording: Recording): string[] {
     }
   });
   const isStream = pieces.length > 1 || /^(data|event):/m.test(body);
-  const tokens = pieces.flatMap((piece: unknown) => textsIn(piece));
-  return isStream ? tokens : tokens.flatMap((text) => text.match(/\s*\S+/g) ?? [text]);
+  const texts = pieces.flatMap((piece: unknown) => textsIn(piece));
+  const tokens = isStream ? texts : texts.flatMap((text) => text.match(/\s*\S+/g) ?? [text]);
+  // An answer that was cut by its limit needs more to say than fits, whatever its tokens were.
+  const isCut = /"(finish_reason|done_reason|stop_reason)": ?"(length|max_tokens)"|"status":"incomplete"/.test(body);
+  return isCut ? [...tokens, ...Array.from({ length: 5_000 }, () => '')] : tokens;
 }
 
 /** The text of the first choice in one object of any of the protocols. */

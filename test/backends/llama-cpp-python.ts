@@ -2,7 +2,7 @@
 // Even `GET /v1/models` takes the lock: a health check that asks for it kills the running stream.
 
 import { chooseToolCall, inputsOf, type Planned, planAnswer, vectorOf } from './core/answer.ts';
-import { type Asked, countTokens, type Fields, isFields, list, readAsked, text } from './core/asked.ts';
+import { type Asked, countTokens, type Fields, list, readAsked, text } from './core/asked.ts';
 import { type Behaviour, type BehaviourOptions, readBehaviour } from './core/behaviour.ts';
 import type { Exchange } from './core/exchange.ts';
 import type { Handled, ReadyAnswer, Situation, StandInKind } from './core/kind.ts';
@@ -20,6 +20,7 @@ import {
   sendPreflight,
 } from './llama-cpp-python/http.ts';
 import { ModelLock } from './llama-cpp-python/lock.ts';
+import { schemaErrors, schemaMessage } from './llama-cpp-python/schema.ts';
 import { chatWords, completionsWords, type PythonWords } from './llama-cpp-python/words.ts';
 
 export interface LlamaCppPythonOptions extends BehaviourOptions {
@@ -47,48 +48,6 @@ const ROUTES: Readonly<Record<string, string>> = {
 };
 
 const GENERATING = ['/v1/chat/completions', '/v1/completions', '/v1/embeddings'];
-const ROLES = ['system', 'user', 'assistant', 'tool', 'function'];
-
-/** Where Python says a schema error was found, by the route's function. */
-const FUNCTIONS: Readonly<Record<string, string>> = {
-  '/v1/chat/completions': 'create_chat_completion',
-  '/v1/completions': 'create_completion',
-  '/v1/embeddings': 'create_embedding',
-};
-
-/** A schema error: 500 with the text of the validator and the place in the source. */
-function invalid(exchange: Exchange, detail: string): void {
-  const name = FUNCTIONS[exchange.path] ?? 'handler';
-  const place = `File "/usr/lib/python3/site-packages/fastapi/routing.py", line 376, in ${name}\n    POST ${exchange.path}`;
-  const message = `1 validation error:\n  ${detail}\n\n  ${place}`;
-  sendJson(exchange, 500, errorBody(message, 'internal_server_error', null, null));
-}
-
-function schemaError(fields: Fields, path: string): string | null {
-  const at = (kind: string, place: string, said: string, input: string) =>
-    `{'type': '${kind}', 'loc': ('body', ${place}), 'msg': ${said}, 'input': '${input}'}`;
-  if (typeof fields.max_tokens === 'string') {
-    return at(
-      'int_parsing',
-      "'max_tokens'",
-      "'Input should be a valid integer, unable to parse string as an integer'",
-      fields.max_tokens,
-    );
-  }
-  if (path !== '/v1/chat/completions') return null;
-  if (fields.messages !== undefined && !Array.isArray(fields.messages)) {
-    return at('list_type', "'messages'", "'Input should be a valid list'", String(fields.messages));
-  }
-  const wrongRole = list(fields.messages).find(
-    (message) => isFields(message) && !ROLES.includes(text(message.role) ?? ''),
-  );
-  if (isFields(wrongRole))
-    return at('literal_error', "'messages', 0, 'role'", `"Input should be 'system'"`, String(wrongRole.role));
-  const format = fields.response_format;
-  const type = isFields(format) ? text(format.type) : null;
-  if (type === null || type === 'text' || type === 'json_object') return null;
-  return at('literal_error', "'response_format', 'type'", `"Input should be 'text' or 'json_object'"`, type);
-}
 
 class LlamaCppPythonKind implements StandInKind {
   readonly kind = 'llama_cpp_python';
@@ -155,15 +114,19 @@ class LlamaCppPythonKind implements StandInKind {
     if (exchange.header('content-type')?.split(';', 1)[0] !== 'application/json') {
       const input = exchange.body.toString();
       const said = "'Input should be a valid dictionary or object to extract fields from'";
-      return invalid(
-        exchange,
+      return this.#invalid(exchange, [
         `{'type': 'model_attributes_type', 'loc': ('body',), 'msg': ${said}, 'input': b'${input}'}`,
-      );
+      ]);
     }
-    const wrong = schemaError(fields, path);
-    if (wrong) return invalid(exchange, wrong);
+    const wrong = schemaErrors(fields, path);
+    if (wrong.length > 0) return this.#invalid(exchange, wrong);
     if (path === '/v1/chat/completions' || path === '/v1/completions') return this.#generate(exchange, fields);
     return this.#locked(exchange, () => this.#help(exchange, fields));
+  }
+
+  /** A schema error is a 500 with the text of the validator and the place in the source. */
+  #invalid(exchange: Exchange, details: readonly string[]): void {
+    sendJson(exchange, 500, errorBody(schemaMessage(exchange.path, details), 'internal_server_error', null, null));
   }
 
   /** `max_completion_tokens`, `n` and `stream_options` mean nothing here; 0 and less mean no limit. */

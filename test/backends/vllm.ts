@@ -29,6 +29,8 @@ export interface VllmOptions extends BehaviourOptions {
   readonly tracksLoad?: boolean;
   /** `--enable-prompt-tokens-details` */
   readonly hasTokenDetails?: boolean;
+  /** `--enable-per-request-metrics` */
+  readonly hasRequestMetrics?: boolean;
   /** `--sse-keep-alive-interval`; 0: none, as by default. */
   readonly pingIntervalMs?: number;
   /** `VLLM_SERVER_DEV_MODE=1`: sleep and pause over HTTP. */
@@ -292,7 +294,12 @@ class VllmKind implements StandInKind {
     // `/v1/completions` makes 16 tokens unless told otherwise.
     const maxTokens =
       number(fields.max_completion_tokens) ?? given.maxTokens ?? (path === '/v1/completions' ? 16 : null);
-    const asked = { ...given, maxTokens };
+    // Several prompts are several choices.
+    const prompts =
+      path === '/v1/completions' && list(fields.prompt).every((prompt) => typeof prompt === 'string')
+        ? list(fields.prompt).length
+        : 1;
+    const asked = { ...given, maxTokens, choices: given.choices * Math.max(1, prompts) };
     const { models } = this.#behaviour;
     const refusal = whyRefused(asked, models, path, this.#options.hasToolParser ?? false);
     if (refusal) return this.#refuse(exchange, refusal);
@@ -305,7 +312,13 @@ class VllmKind implements StandInKind {
       return this.#refuse(exchange, { status: 503, value: vllmError(BUSY, 'Service Unavailable', null, 503) });
     const requestId = exchange.header('x-request-id') ?? hex(8);
     const model = asked.model ?? this.#base.name;
-    const words = wordsFor({ asked, model, requestId, hasTokenDetails: this.#options.hasTokenDetails ?? false });
+    const words = wordsFor({
+      asked,
+      model,
+      requestId,
+      hasTokenDetails: this.#options.hasTokenDetails ?? false,
+      hasMetrics: this.#options.hasRequestMetrics ?? false,
+    });
     return this.engine.generate(exchange, asked, this.#base.contextLoaded, words, this.#outlets);
   }
 

@@ -44,7 +44,7 @@ export function chatWords(model: string): PythonWords {
     token: (text) => chunk({ content: text }),
     call(planned) {
       const name = planned.toolCall?.name;
-      const pieces = JSON.stringify(planned.toolCall?.arguments).match(/.{1,3}/gs) ?? [];
+      const pieces = [...(JSON.stringify(planned.toolCall?.arguments).match(/.{1,3}/gs) ?? []), ''];
       return pieces.map((piece) => {
         const made = { name, arguments: piece };
         const calls = [{ index: 0, id: callId(planned), type: 'function', function: made }];

@@ -69,6 +69,31 @@ function capabilityNames(model: StandInModel): string[] {
   return model.capabilities.filter((capability) => capability !== 'rerank');
 }
 
+const BLOCK_TENSORS = [
+  'attn_norm',
+  'attn_q',
+  'attn_k',
+  'attn_v',
+  'attn_output',
+  'ffn_norm',
+  'ffn_gate',
+  'ffn_up',
+  'ffn_down',
+];
+
+function tensors(model: StandInModel): unknown[] {
+  const width = model.embeddingLength;
+  const ends = ['token_embd', 'output_norm', 'output'].map((name) => ({
+    name: `${name}.weight`,
+    type: 'F16',
+    shape: [width, 530],
+  }));
+  const blocks = [0, 1].flatMap((block) =>
+    BLOCK_TENSORS.map((name) => ({ name: `blk.${block}.${name}.weight`, type: 'F16', shape: [width, width] })),
+  );
+  return [...ends, ...blocks];
+}
+
 export function show(model: StandInModel): unknown {
   const name = tagged(model.name);
   const template =
@@ -105,10 +130,7 @@ export function show(model: StandInModel): unknown {
       'tokenizer.ggml.tokens': null,
       'tokenizer.ggml.unknown_token_id': 0,
     },
-    tensors: [
-      { name: 'token_embd.weight', type: 'F16', shape: [model.embeddingLength, 530] },
-      { name: 'output_norm.weight', type: 'F32', shape: [model.embeddingLength] },
-    ],
+    tensors: tensors(model),
     capabilities: capabilityNames(model),
     modified_at: modifiedAt(0),
   };

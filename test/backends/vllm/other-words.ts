@@ -14,7 +14,8 @@ const STOP_REASONS: Readonly<Record<Finish, string>> = {
   abort: 'abort',
 };
 
-export const messagesWords: VllmWordsFor = ({ asked, model, requestId }) => {
+export const messagesWords: VllmWordsFor = ({ asked, model, requestId, hasTokenDetails }) => {
+  const cached = hasTokenDetails ? { cache_creation_input_tokens: 0, cache_read_input_tokens: 0 } : {};
   const head = { id: `chatcmpl-${requestId}`, type: 'message', role: 'assistant' };
   const delta = (fields: unknown) =>
     event('content_block_delta', { type: 'content_block_delta', index: 0, delta: fields });
@@ -60,7 +61,7 @@ export const messagesWords: VllmWordsFor = ({ asked, model, requestId }) => {
     end: () => [['end', event('message_stop', { type: 'message_stop' })]],
     whole([planned], finish) {
       const reason = STOP_REASONS[finish ?? planned?.finish ?? 'stop'];
-      const usage = { input_tokens: asked.promptTokens, output_tokens: planned?.completionTokens ?? 0 };
+      const usage = { input_tokens: asked.promptTokens, output_tokens: planned?.completionTokens ?? 0, ...cached };
       return { ...head, content: [blockOf(planned, true)], model, stop_reason: reason, usage };
     },
   };

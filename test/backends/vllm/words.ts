@@ -32,6 +32,7 @@ export interface WordsContext {
   /** What the ids are made of: the client's `X-Request-Id`, or chance. */
   readonly requestId: string;
   readonly hasTokenDetails: boolean;
+  readonly hasMetrics: boolean;
 }
 
 export type VllmWordsFor = (context: WordsContext) => VllmWords;
@@ -90,7 +91,20 @@ function messageOf(planned: Planned): unknown {
   };
 }
 
-export const chatWords: VllmWordsFor = ({ asked, model, requestId, hasTokenDetails }) => {
+/** `--enable-per-request-metrics` */
+const metricsOf = (hasMetrics: boolean) =>
+  hasMetrics
+    ? {
+        time_to_first_token_ms: 6.02,
+        generation_time_ms: 48.8,
+        queue_time_ms: 0.03,
+        mean_itl_ms: 16.27,
+        tokens_per_second: 72.95,
+        speculative_decoding: null,
+      }
+    : null;
+
+export const chatWords: VllmWordsFor = ({ asked, model, requestId, hasTokenDetails, hasMetrics }) => {
   const head = { id: `chatcmpl-${requestId}`, object: 'chat.completion.chunk', created: epochSeconds(), model };
   const isContinuous = wantsContinuousUsage(asked);
   const usageAt = (made: number) =>
@@ -109,7 +123,7 @@ export const chatWords: VllmWordsFor = ({ asked, model, requestId, hasTokenDetai
       if (finish === null) return ['content', chunk({ ...choiceOf(choice, delta), token_ids: null }, made)];
       const reason = finish === 'abort' ? finish : finishOf(planned, asked);
       const last = { ...choiceOf(choice, delta), finish_reason: reason, stop_reason: null, token_ids: null };
-      return ['finish', chunk(last, made, isContinuous ? {} : { system_fingerprint: FINGERPRINT })];
+      return ['finish', chunk(last, made, asked.includesUsage ? {} : { system_fingerprint: FINGERPRINT })];
     },
     toolCall(choice, { toolCall }) {
       const deltas = [
@@ -148,7 +162,7 @@ export const chatWords: VllmWordsFor = ({ asked, model, requestId, hasTokenDetai
       prompt_text: null,
       kv_transfer_params: null,
       ec_transfer_params: null,
-      metrics: null,
+      metrics: metricsOf(hasMetrics),
     }),
   };
 };
