@@ -10,7 +10,7 @@ export interface ConditionScope {
   /** After aliases; '' when the client named none. */
   readonly model: string;
   /** Parameters of the model asked for; null when not known. */
-  readonly modelSize: number | null;
+  modelSize(): number | null;
   /** It cannot be used now, or failed in this request. */
   isUnavailable(provider: string): boolean;
 }
@@ -53,7 +53,7 @@ export function firstFailure(condition: Condition, scope: ConditionScope): strin
       return `${condition.text} (it is false)`;
     case 'comparison': {
       const actual = readField(condition.field, scope);
-      return `${condition.text} (${actual === null ? 'not known' : `it is ${JSON.stringify(actual)}`})`;
+      return `${condition.text} (${actual === null ? 'not known' : `it is ${quoted(actual)}`})`;
     }
     case 'not':
       return `${conditionText(condition)} (it holds)`;
@@ -65,6 +65,14 @@ export function firstFailure(condition: Condition, scope: ConditionScope): strin
       return assertNever(condition);
   }
 }
+
+/** Text of a client's is escaped where it is not plain. */
+function quoted(value: Literal): string {
+  return typeof value === 'string' && PLAIN.test(value) ? `"${value}"` : JSON.stringify(value).slice(0, LONGEST_QUOTED);
+}
+
+const PLAIN = /^[\w .:/-]{0,40}$/;
+const LONGEST_QUOTED = 100;
 
 /** The condition in one line, as close to the file as its tree allows. */
 export function conditionText(condition: Condition): string {
@@ -124,7 +132,7 @@ function readField(field: Field, scope: ConditionScope): Literal | null {
       return readFlag(field.name, facts);
     case 'number':
       if (field.name === 'batch_size') return facts.batchSize;
-      return field.name === 'prompt_tokens' ? facts.promptTokens : scope.modelSize;
+      return field.name === 'prompt_tokens' ? facts.promptTokens : scope.modelSize();
     case 'text':
       if (field.name === 'model') return scope.model;
       if (field.name === 'endpoint') return facts.endpoint;

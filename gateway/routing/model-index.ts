@@ -15,7 +15,7 @@ export interface NamedModel {
   /** By provider name, in the order of the snapshot; without providers that do not list it. */
   readonly listedBy: ReadonlyMap<string, ListedModel>;
   /** Parameters: as the first provider that lists it knows, else as the name tells; null: not known. */
-  readonly size: number | null;
+  size(): number | null;
 }
 
 interface NameEntry {
@@ -36,29 +36,44 @@ interface ListIndex {
 }
 
 const REMEMBERED_NAMES = 2_000;
+const REMEMBERED_IDENTITIES = 10_000;
 
 /** Looks names up. What it remembers is invisible: it depends on nothing but the arguments. */
 export class ModelIndex {
   readonly #naming: Naming;
   readonly #lists = new WeakMap<ReadonlyMap<string, ModelFacts>, ListIndex>();
+  readonly #identities = new BoundedMemory<string, Identity>(REMEMBERED_IDENTITIES);
   readonly #fleets = new WeakMap<Snapshot['providers'], BoundedMemory<string, NamedModel>>();
+  #latest: Snapshot['providers'] | null = null;
 
   constructor(naming: Naming) {
     this.#naming = naming;
   }
 
   find(name: string, providers: Snapshot['providers']): NamedModel {
-    let names = this.#fleets.get(providers);
-    if (!names) {
-      names = new BoundedMemory(REMEMBERED_NAMES);
-      this.#fleets.set(providers, names);
-    }
+    const names = this.#namesOf(providers);
     let found = names.get(name);
     if (!found) {
       found = this.#search(name, providers);
       names.set(name, found);
     }
     return found;
+  }
+
+  /** An object that stays the same as long as the lists do: what depends on nothing else can be remembered by it. */
+  listsOf(providers: Snapshot['providers']): object {
+    return this.#namesOf(providers);
+  }
+
+  /** A fleet whose lists are those of the one before (only health or load changed) has the same names. */
+  #namesOf(providers: Snapshot['providers']): BoundedMemory<string, NamedModel> {
+    const known = this.#fleets.get(providers);
+    if (known) return known;
+    const before = this.#latest && hasSameLists(this.#latest, providers) ? this.#fleets.get(this.#latest) : undefined;
+    const names = before ?? new BoundedMemory<string, NamedModel>(REMEMBERED_NAMES);
+    this.#fleets.set(providers, names);
+    this.#latest = providers;
+    return names;
   }
 
   #search(name: string, providers: Snapshot['providers']): NamedModel {
@@ -70,9 +85,7 @@ export class ModelIndex {
       if (entry) direct.set(provider.name, { facts: entry.facts, source: entry.isAlias ? 'alias' : 'listed' });
     }
     const listedBy = this.#addSameModels(name, providers, direct);
-    let size: number | null = null;
-    for (const { facts } of listedBy.values()) size ??= facts.size;
-    return { listedBy, size: size ?? this.#naming.sizeInName(name) };
+    return { listedBy, size: () => sizeIn(listedBy) ?? this.#naming.sizeInName(name) };
   }
 
   /** The id as written, else an id that is the same here, else an alias. */
@@ -92,7 +105,7 @@ export class ModelIndex {
     providers: Snapshot['providers'],
     direct: ReadonlyMap<string, ListedModel>,
   ): ReadonlyMap<string, ListedModel> {
-    const wanted = this.#identities(name, direct);
+    const wanted = this.#wantedFor(name, direct);
     if (wanted.length === 0) return direct;
     const all = new Map<string, ListedModel>();
     for (const provider of providers.values()) {
@@ -103,15 +116,18 @@ export class ModelIndex {
   }
 
   /** What the name stands for: as its providers know it, or as the name alone tells. */
-  #identities(name: string, direct: ReadonlyMap<string, ListedModel>): readonly Identity[] {
+  #wantedFor(name: string, direct: ReadonlyMap<string, ListedModel>): readonly Identity[] {
+    if (direct.size === 0) {
+      const own = this.#naming.identify(name, null);
+      return own.family === null ? [] : [own];
+    }
     const identities: Identity[] = [];
     for (const { facts } of direct.values()) {
-      const identity = this.#naming.identify(facts.id, facts);
-      if (identity.family !== null) identities.push(identity);
+      const identity = this.#identify(facts);
+      const isNew = identities.every((other) => this.#naming.likeness(other, identity) !== 'same');
+      if (identity.family !== null && isNew) identities.push(identity);
     }
-    if (direct.size > 0) return identities;
-    const own = this.#naming.identify(name, null);
-    return own.family === null ? [] : [own];
+    return identities;
   }
 
   #findSameModel(wanted: readonly Identity[], provider: ProviderSnapshot): ListedModel | null {
@@ -130,20 +146,48 @@ export class ModelIndex {
   #index(provider: ProviderSnapshot): ListIndex {
     let index = this.#lists.get(provider.models);
     if (!index) {
-      index = buildIndex(provider.models, this.#naming);
+      index = buildIndex(provider.models, (facts) => this.#identify(facts));
       this.#lists.set(provider.models, index);
     }
     return index;
   }
+
+  /** Lists are told anew every few seconds with the same models in them: a name is read once. */
+  #identify(facts: ModelFacts): Identity {
+    const key = `${facts.id} ${facts.quantization} ${facts.size} ${facts.activeSize}`;
+    let identity = this.#identities.get(key);
+    if (!identity) {
+      identity = this.#naming.identify(facts.id, facts);
+      this.#identities.set(key, identity);
+    }
+    return identity;
+  }
 }
 
-function buildIndex(models: ReadonlyMap<string, ModelFacts>, naming: Naming): ListIndex {
+/** The same providers with the same lists, switched on and off alike. */
+function hasSameLists(before: Snapshot['providers'], now: Snapshot['providers']): boolean {
+  if (before.size !== now.size) return false;
+  const former = before.values();
+  for (const { name, kind, models, isEnabled } of now.values()) {
+    const other = former.next().value;
+    if (other?.name !== name || other.models !== models) return false;
+    if (other.kind !== kind || other.isEnabled !== isEnabled) return false;
+  }
+  return true;
+}
+
+function sizeIn(listedBy: ReadonlyMap<string, ListedModel>): number | null {
+  for (const { facts } of listedBy.values()) if (facts.size !== null) return facts.size;
+  return null;
+}
+
+function buildIndex(models: ReadonlyMap<string, ModelFacts>, identify: (facts: ModelFacts) => Identity): ListIndex {
   const byName = new Map<string, NameEntry[]>();
   const byFamily = new Map<string, IdentifiedModel[]>();
   for (const facts of models.values()) {
     append(byName, looseName(facts.id), { name: facts.id, isAlias: false, facts });
     for (const alias of facts.aliases) append(byName, looseName(alias), { name: alias, isAlias: true, facts });
-    const identity = naming.identify(facts.id, facts);
+    const identity = identify(facts);
     if (identity.family !== null) append(byFamily, identity.family, { identity, facts });
   }
   return { byName, byFamily };

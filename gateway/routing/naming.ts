@@ -49,8 +49,8 @@ export const literalNaming: Naming = Object.freeze({
 
 const IMPLIED_TAG = ':latest';
 
-/** Lower case and without Ollama's implied tag: what two spellings of one name always share. */
+/** The last part of the path in lower case, without Ollama's implied tag: what all spellings of one name share. */
 export function looseName(name: string): string {
-  const lower = name.toLowerCase();
-  return lower.endsWith(IMPLIED_TAG) ? lower.slice(0, -IMPLIED_TAG.length) : lower;
+  const own = name.slice(name.lastIndexOf('/') + 1).toLowerCase();
+  return own.endsWith(IMPLIED_TAG) ? own.slice(0, -IMPLIED_TAG.length) : own;
 }

@@ -1,8 +1,9 @@
 // Step 10: what the client is told when no deployment is left, by what stood in the way.
 
-import type { DecisionError, ProviderSnapshot, ReasonCode } from '../types.ts';
+import type { DecisionError, ReasonCode } from '../types.ts';
 import type { Judged } from './ballot.ts';
 import type { Question } from './question.ts';
+import { suggestNames } from './suggestions.ts';
 
 /** Reasons that say that a deployment was never meant for this request. */
 const BESIDE_THE_POINT: ReadonlySet<ReasonCode> = new Set<ReasonCode>([
@@ -13,7 +14,6 @@ const BESIDE_THE_POINT: ReadonlySet<ReasonCode> = new Set<ReasonCode>([
 ]);
 /** Candidates beyond these are counted, not named. */
 const NAMED_CANDIDATES = 8;
-const NAMED_MODELS = 5;
 
 /** @param judged everything that was considered; nothing of it is kept */
 export function refuse(question: Question, judged: readonly Judged[]): DecisionError {
@@ -67,32 +67,10 @@ function sentence(name: string, pin: string | null, judged: readonly Judged[]): 
   return words.join('; ');
 }
 
-function suggestion(question: Question): string {
-  const { name, rules } = question;
+function suggestion({ name, rules, snapshot, pin }: Question): string {
   if (name === null) return '';
-  const near = rules.naming.nearestNames(name, knownNames(question)).slice(0, NAMED_MODELS);
+  const near = suggestNames(name, rules, snapshot, pin);
   return near.length === 0 ? '' : `; the nearest names are ${near.map((one) => `"${one}"`).join(', ')}`;
-}
-
-/** Every name that can be asked for, within the pin. */
-export function* knownNames({ rules, snapshot, pin }: Question): Generator<string> {
-  const { aliases } = rules.settings.routing;
-  if (pin === null) {
-    yield* rules.exact.keys();
-    yield* rules.groups.keys();
-    for (const alias of aliases.values()) if (!alias.isHidden) yield alias.name;
-    yield* rules.capabilities.keys();
-  }
-  for (const provider of snapshot.providers.values()) {
-    if (pin === null ? provider.isEnabled : provider.name === pin) yield* namesAt(provider);
-  }
-}
-
-function* namesAt(provider: ProviderSnapshot): Generator<string> {
-  for (const { id, aliases } of provider.models.values()) {
-    yield id;
-    yield* aliases;
-  }
 }
 
 function tooLong({ facts }: Question, close: readonly Judged[]): DecisionError {

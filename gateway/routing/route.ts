@@ -166,11 +166,17 @@ function settle(question: Question, rule: Rule | null, trace: Trace, ballot: Bal
 
 /** All deployments there are: those in lists, and those that a rule names beside them. */
 function countAll({ providers }: Snapshot, candidates: Decision['candidates']): number {
-  let count = 0;
-  for (const { models } of providers.values()) count += models.size;
+  let count = listedCounts.get(providers);
+  if (count === undefined) {
+    count = 0;
+    for (const { models } of providers.values()) count += models.size;
+    listedCounts.set(providers, count);
+  }
   for (const { provider, model } of candidates) if (!providers.get(provider)?.models.has(model)) count += 1;
   return count;
 }
+
+const listedCounts = new WeakMap<Snapshot['providers'], number>();
 
 /** Refused before any step. */
 function refused({ model }: RequestFacts, snapshot: Snapshot, error: DecisionError): Decision {

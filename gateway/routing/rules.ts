@@ -16,6 +16,7 @@ import type {
 } from '../config/settings.ts';
 import type { Candidate, Decision } from '../types.ts';
 import { type Condition, parseCondition } from './condition-syntax.ts';
+import { groupSiblings } from './group-siblings.ts';
 import { PatternMatcher } from './match.ts';
 import { ModelIndex } from './model-index.ts';
 import { literalNaming, type Naming } from './naming.ts';
@@ -42,6 +43,8 @@ export interface Rule {
   readonly strategy: StrategyName;
   readonly requiresWarm: boolean;
   readonly timeouts: TimeLimits | null;
+  /** Other groups of the same model: they stand behind a group before any configured fallback. */
+  readonly siblings: readonly string[];
 }
 
 export interface CompiledCondition {
@@ -108,6 +111,7 @@ export function compileRules(settings: Settings, naming: Naming = literalNaming)
     redundantRule(source, strategyFor(source.name, false)),
   );
   const groups = [...routing.groups.values()];
+  const siblings = groupSiblings(groups, naming);
   const rules: Rules = {
     settings,
     naming,
@@ -124,7 +128,10 @@ export function compileRules(settings: Settings, naming: Naming = literalNaming)
     groups: new Map(
       groups
         .filter((group) => !group.isWildcard)
-        .map(({ name, deployments }) => [name, keep(groupRule(`exact:${name}`, deployments, strategyFor(name, true)))]),
+        .map(({ name, deployments }) => {
+          const rule = groupRule(`exact:${name}`, deployments, strategyFor(name, true));
+          return [name, keep({ ...rule, siblings: siblings.get(name) ?? [] })];
+        }),
     ),
     patterns: routing.patterns.map((source, index) =>
       keep(simpleRule(`pattern:${index + 1}`, source, strategyFor(source.pattern, false))),
@@ -164,7 +171,7 @@ export function compileRules(settings: Settings, naming: Naming = literalNaming)
 
 /** A rule without targets, for steps that find them themselves. */
 export function bareRule(id: string, strategy: StrategyName): Rule {
-  return { id, targets: [], fallback: NO_FALLBACK, strategy, requiresWarm: false, timeouts: null };
+  return { id, targets: [], fallback: NO_FALLBACK, strategy, requiresWarm: false, timeouts: null, siblings: [] };
 }
 
 export function target(provider: string, model: string | null, weight: number | null = null): Target {
@@ -178,7 +185,7 @@ type SimpleSource = Pick<
 
 function simpleRule(id: string, source: SimpleSource, strategy: StrategyName): Rule {
   return {
-    id,
+    ...bareRule(id, strategy),
     targets: [target(source.provider, source.upstreamModel)],
     fallback: source.fallback,
     strategy: source.routingStrategy ?? strategy,
@@ -217,10 +224,9 @@ function withShares(rule: Rule, source: ExactRule, redundant: Rule | undefined):
 
 function capabilityRule(source: CapabilityRule, strategy: StrategyName): Rule {
   return {
-    id: `capability:${source.name}`,
+    ...bareRule(`capability:${source.name}`, strategy),
     targets: source.providers.map((provider) => target(provider, null)),
     fallback: source.fallback,
-    strategy,
     requiresWarm: source.requiresWarm,
     timeouts: source.timeouts,
   };

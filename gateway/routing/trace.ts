@@ -26,19 +26,22 @@ export interface StepNote {
   readonly why: string;
 }
 
-const NOT_REACHED: Readonly<Record<string, DecisionStep>> = Object.freeze(
-  Object.fromEntries(STEPS.map((step) => [step, Object.freeze({ step, result: 'not_reached', why: '' })])),
+const NOT_REACHED: readonly DecisionStep[] = STEPS.map((step) =>
+  Object.freeze({ step, result: 'not_reached', why: '' }),
 );
+const PLACES: ReadonlyMap<StepName, number> = new Map(STEPS.map((step, index) => [step, index]));
 
 export class Trace {
-  readonly #found = new Map<StepName, DecisionStep>();
+  readonly #steps: DecisionStep[] = NOT_REACHED.slice();
 
+  /** A step that is noted again takes back what it said before. */
   note(step: StepName, { is, why }: StepNote): void {
-    this.#found.set(step, { step, result: is, why });
+    const place = PLACES.get(step);
+    if (place !== undefined) this.#steps[place] = { step, result: is, why };
   }
 
   /** Every step once. */
   steps(): readonly DecisionStep[] {
-    return STEPS.map((step) => this.#found.get(step) ?? NOT_REACHED[step] ?? { step, result: 'not_reached', why: '' });
+    return this.#steps;
   }
 }

@@ -12,7 +12,7 @@ export function conditionScope(question: Question, exhausted: ReadonlySet<string
   return {
     facts,
     model: name ?? '',
-    modelSize: named?.size ?? null,
+    modelSize: () => named?.size() ?? null,
     isUnavailable(providerName) {
       const provider = snapshot.providers.get(providerName);
       return !provider || (exhausted?.has(providerName) ?? false) || !isUsableNow(question, provider);

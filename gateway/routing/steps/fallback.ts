@@ -37,6 +37,7 @@ export function addFallbacks(question: Question, source: FallbackSource, sink: F
   const { overrides } = question.facts;
   const { reliability } = question.rules.settings;
   const walk = new FallbackWalk(question, sink, overrides.maxFallbacks ?? reliability.maxFallbacks);
+  for (const name of source.rule?.siblings ?? []) walk.addName(name);
   for (const name of namedFallbacks(question, source)) walk.addName(name);
   if (overrides.fallbacks === null && source.rule?.fallback.kind !== 'none' && !walk.hasChain) {
     const { chains } = question.rules;

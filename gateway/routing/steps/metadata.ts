@@ -21,7 +21,7 @@ export interface MetadataFinding {
 }
 
 /** Rules beyond these are counted, not told one by one. */
-const TOLD_RULES = 20;
+const TOLD_RULES = 10;
 
 /** The first rule, in the order of the file, whose condition holds and whose provider can serve the model itself. */
 export function metadataStep(question: Question): MetadataFinding {

@@ -10,7 +10,7 @@ export function sizeStep(question: Question): StepFinding {
   const { rules, name, named } = question;
   if (rules.sizes.length === 0) return skipped('no size rules are configured');
   if (name === null || named === null) return noMatch('no model was named');
-  const { size } = named;
+  const size = named.size();
   if (size === null) return skipped(`the size of "${name}" is not known`);
   const missed: Proposal[] = [];
   for (const { rule, source } of rules.sizes) {
