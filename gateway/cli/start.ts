@@ -1,5 +1,6 @@
 // `switchyard start`
 
+import { flushCompileCache } from 'node:module';
 import { dataFolder, findConfigFiles } from '../config/paths.ts';
 import type { Settings } from '../config/settings.ts';
 import { ConfigError } from '../config/store.ts';
@@ -11,6 +12,8 @@ import { noteRunning } from './running.ts';
 
 /** After being told twice: for what does not even end when it is forced to. */
 const FORCED_END_MS = 3_000;
+/** What was compiled is kept once the start is over, also for a gateway that is killed one day. */
+const KEEP_CODE_AFTER_MS = 5_000;
 /** A terminal that closes means it as well. */
 const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
@@ -51,7 +54,9 @@ export async function start(input: CommandInput): Promise<number> {
   const url = gateway.urls[0] ?? '';
   const removeNote = noteRunning(folder, url);
   console.log(`listening on ${url}`);
+  const keepCode = setTimeout(flushCompileCache, KEEP_CODE_AFTER_MS);
   const code = await untilStopped(gateway, log);
+  clearTimeout(keepCode);
   removeNote();
   await log.close();
   return code;
