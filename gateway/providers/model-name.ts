@@ -59,15 +59,6 @@ export function parseParameterSize(text: string | null): number | null {
   return size > 0 ? size : null;
 }
 
-/**
- * The size to use where a server reports one and the name tells one: the name's if within 10 % of the reported one
- * (13.02B reported for `llama-2-13b` is 13B), else the reported one.
- */
-export function combineSizes(reported: number | null, named: number | null): number | null {
-  if (reported === null || named === null) return reported ?? named;
-  return Math.abs(reported - named) <= reported * 0.1 ? named : reported;
-}
-
 /** What a model of that name is for, where the name leaves no doubt (embeddings, rerank, speech); null otherwise. */
 export function purposeFromName(name: string): Capability | null {
   const words = wordsOf(name.slice(0, longestName).toLowerCase());

@@ -1,11 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  combineSizes,
-  parseModelName,
-  parseParameterSize,
-  purposeFromName,
-} from '../../gateway/providers/model-name.ts';
+import { parseModelName, parseParameterSize, purposeFromName } from '../../gateway/providers/model-name.ts';
 import { normalizeQuantization } from '../../gateway/providers/quantization.ts';
 
 describe('the size in a name', () => {
@@ -183,14 +178,6 @@ test.each<[string | null, number | null]>([
   [null, null],
 ])('a reported parameter size of %j', (text, size) => {
   expect(parseParameterSize(text)).toBe(size);
-});
-
-test('the name’s size counts if it is within 10 % of the reported one', () => {
-  expect(combineSizes(13.02e9, 13e9)).toBe(13e9);
-  expect(combineSizes(46.7e9, 56e9)).toBe(46.7e9);
-  expect(combineSizes(null, 7e9)).toBe(7e9);
-  expect(combineSizes(7e9, null)).toBe(7e9);
-  expect(combineSizes(null, null)).toBeNull();
 });
 
 test.each<[string, string | null]>([
