@@ -33,7 +33,7 @@ export function adminStatus(deps: HttpDependencies, server: ServerState): AdminS
 }
 
 /** Reads the body of `PATCH /admin/providers/NAME`. Throws `invalid_request` naming the path of what is wrong. */
-export function readProviderPatch(body: Readonly<Record<string, unknown>>): { readonly enabled: boolean } {
+function readProviderPatch(body: Readonly<Record<string, unknown>>): { readonly enabled: boolean } {
   for (const key of Object.keys(body)) {
     if (key === 'enabled') continue;
     throw new GatewayError('invalid_request', `${key}: there is no such field${didYouMean(key, ['enabled'])}`, {

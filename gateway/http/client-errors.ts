@@ -9,7 +9,7 @@ import type { Protocol } from '../types.ts';
 import { protocolOf } from './paths.ts';
 
 /** The parser's complaint as an error of ours (codes: llhttp's `HPE_*`, node:http's `ERR_HTTP_*`). */
-export function parserError(error: Error, headerBytes: number): GatewayError {
+function parserError(error: Error, headerBytes: number): GatewayError {
   const code = 'code' in error ? String(error.code) : '';
   if (code === 'HPE_HEADER_OVERFLOW')
     return new GatewayError(

@@ -10,7 +10,7 @@ import type { Log } from '../telemetry/log.ts';
 import type { DeploymentKey, Endpoint, Outcome, Protocol, Snapshot } from '../types.ts';
 
 /** What the lists and `/admin` read of the catalog. */
-export interface HttpCatalog {
+interface HttpCatalog {
   snapshot(): Snapshot;
   /** Ends with the first sweep of probes, after 2 s at the latest. */
   whenListed(): Promise<void>;

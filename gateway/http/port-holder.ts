@@ -53,7 +53,7 @@ function holderFromLsof(port: number): Promise<Holder | null> {
 }
 
 /** What a listener says of itself at `/health/readiness`, if it is one of ours. */
-export function readSwitchyard(address: string, port: number): Promise<{ readonly version: string } | null> {
+function readSwitchyard(address: string, port: number): Promise<{ readonly version: string } | null> {
   return new Promise((resolve) => {
     const options = { host: address, port, path: '/health/readiness', timeout: ASK_TIMEOUT_MS, agent: false };
     const request = get(options, (response) => {

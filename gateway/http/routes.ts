@@ -18,7 +18,7 @@ import { sendHtml, sendJson, sendRedirect, sendText } from './send.ts';
 import { windowPage } from './window-page.ts';
 
 /** What a handler gets to work with. */
-export interface Call {
+interface Call {
   readonly deps: HttpDependencies;
   readonly server: ServerState;
   readonly request: IncomingMessage;

@@ -18,7 +18,7 @@ const KEEP_ALIVE_MS = 75_000;
 /** What answers that were cut short by the shutdown get to send their last words. */
 const LAST_WORDS_MS = 1_000;
 
-export interface CloseOptions {
+interface CloseOptions {
   /** How long running requests may go on. */
   readonly timeoutMs: number;
   /** Called when the time is up and some still run: abort them, so that their streams end with an error event. */

@@ -506,13 +506,13 @@ describe("Ollama's lists", () => {
       });
     });
 
-    test('ends at the provider when the client leaves', async () => {
+    test.each(['before', 'after'])('ends at the provider when the client leaves %s the answer began', async (when) => {
       const arrived = Promise.withResolvers<void>();
       const left = Promise.withResolvers<void>();
       await using upstream = await server((request, response) => {
         request.resume();
         response.on('close', left.resolve);
-        response.write('{"status":"pulling"}\n');
+        if (when === 'after') response.write('{"status":"pulling"}\n');
         arrived.resolve();
       });
       await using harness = await startHttp({
