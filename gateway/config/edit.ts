@@ -37,7 +37,7 @@ export interface EditOptions {
 export function setProviderEnabled(file: string, name: string, isEnabled: boolean, options: EditOptions): void {
   editFile(file, options, (text) => {
     const { map, document } = findProvider(file, text, name);
-    if (effectiveEnabled(document.toJS({ maxAliasCount: 1000 }), name) === isEnabled) return text;
+    if (effectiveEnabled(document.toJS({ maxAliasCount }), name) === isEnabled) return text;
     const changed = withEnabled(text, map, isEnabled);
     verifyEdit(file, text, changed, name, isEnabled);
     return changed;
@@ -85,13 +85,16 @@ function replaceFile(file: string, text: string, beforeRename: () => void): void
   }
 }
 
+const parseOptions = { uniqueKeys: false, prettyErrors: false, merge: true, logLevel: 'silent' } as const;
+const maxAliasCount = 1000;
+
 interface FoundProvider {
   readonly map: YAMLMap;
   readonly document: ReturnType<typeof parseDocument>;
 }
 
 function findProvider(file: string, text: string, name: string): FoundProvider {
-  const document = parseDocument(text, { uniqueKeys: false, prettyErrors: false, merge: true, logLevel: 'silent' });
+  const document = parseDocument(text, parseOptions);
   const [fault] = document.errors;
   if (fault) throw unsafe(`${file} cannot be changed while it is not valid YAML: ${fault.message}`);
   const root = document.contents;
@@ -164,15 +167,17 @@ function isOneLine(text: string, pair: Pair): boolean {
 
 /** The changed text must say the same as before but for this one value. */
 function verifyEdit(file: string, before: string, after: string, name: string, isEnabled: boolean): void {
-  const document = parseDocument(after, { uniqueKeys: false, prettyErrors: false, merge: true, logLevel: 'silent' });
-  const intended: unknown = parseDocument(before, { uniqueKeys: false, merge: true, logLevel: 'silent' }).toJS({
-    maxAliasCount: 1000,
-  });
+  const intended = plainValue(before);
   const provider = fieldOf(fieldOf(intended, 'providers'), name);
   if (typeof provider === 'object' && provider !== null) Reflect.set(provider, 'enabled', isEnabled);
-  const isSame = document.errors.length === 0 && isDeepStrictEqual(document.toJS({ maxAliasCount: 1000 }), intended);
-  if (!isSame)
-    throw unsafe(
-      `"enabled" of "${name}" cannot be changed in ${file} without touching something else; change it by hand`,
-    );
+  if (isDeepStrictEqual(plainValue(after), intended)) return;
+  throw unsafe(
+    `"enabled" of "${name}" cannot be changed in ${file} without touching something else; change it by hand`,
+  );
+}
+
+/** What a text says, without parts that are the same object because of an alias; undefined when it is not valid. */
+function plainValue(text: string): unknown {
+  const document = parseDocument(text, parseOptions);
+  return document.errors.length > 0 ? undefined : JSON.parse(JSON.stringify(document.toJS({ maxAliasCount })));
 }

@@ -1,18 +1,20 @@
 // Owns the current settings: loads them, watches every file they came from, and swaps only what is whole and valid.
 
-import { existsSync, realpathSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { type FSWatcher, watch } from 'chokidar';
 import { type Clock, systemClock } from '../clock.ts';
 import { type LoadOptions, type LoadResult, loadSettings } from './load.ts';
 import { formatProblem } from './problems.ts';
 import type { ConfigProblem, Settings } from './settings.ts';
 import { digestOf, type ReadFile } from './sources.ts';
+import { type WatchedPaths, watchedPaths } from './watched-paths.ts';
 
 export interface StoreOptions extends LoadOptions {
   /** The file that counts once it exists, while `files` is empty. */
   readonly createdAt?: string | null;
   readonly clock?: Clock;
-  /** How long files have to be quiet before they are read (80). */
+  /** How long files have to be quiet before they are read (80). The watcher itself drops what follows within 50. */
   readonly debounceMs?: number;
 }
 
@@ -55,7 +57,7 @@ export class SettingsStore {
   #isCurrent = true;
   #read: readonly ReadFile[];
   #watcher: FSWatcher | null = null;
-  #watched = new Set<string>();
+  #watched: WatchedPaths = { folders: new Set(), entries: new Set() };
   #cancelReload: (() => void) | null = null;
   #isClosed = false;
 
@@ -114,8 +116,8 @@ export class SettingsStore {
     this.#cancelReload?.();
     this.#cancelReload = null;
     const loaded = load(this.#options);
-    if (sameFiles(loaded.read, this.#read)) return;
-    this.#take(loaded);
+    if (!sameFiles(loaded.read, this.#read)) this.#take(loaded);
+    this.#watchAnew();
   }
 
   #take(loaded: LoadResult): void {
@@ -124,7 +126,6 @@ export class SettingsStore {
     this.#isCurrent = loaded.settings !== null;
     const previous = this.#current;
     this.#current = loaded.settings ?? previous;
-    this.#watchMore();
     this.#tell({ settings: this.#current, previous, isCurrent: this.#isCurrent, problems: loaded.problems });
   }
 
@@ -143,8 +144,14 @@ export class SettingsStore {
   }
 
   async #watch(): Promise<void> {
-    this.#watched = new Set(watchedPaths(this.#read, this.#options));
-    const watcher = watch([...this.#watched], { ignoreInitial: true, persistent: true, ignorePermissionErrors: true });
+    this.#watched = this.#wanted();
+    const watcher = watch([...this.#watched.folders], {
+      ignoreInitial: true,
+      followSymlinks: false,
+      ignorePermissionErrors: true,
+      depth: 0,
+      ignored: (path) => !this.#watched.entries.has(path) && !this.#watched.folders.has(path),
+    });
     this.#watcher = watcher;
     watcher.on('all', () => this.#reloadSoon());
     watcher.on('error', () => this.#reloadSoon());
@@ -153,11 +160,27 @@ export class SettingsStore {
     this.reload();
   }
 
-  #watchMore(): void {
-    const wanted = new Set(watchedPaths(this.#read, this.#options));
-    this.#watcher?.add([...wanted].filter((path) => !this.#watched.has(path)));
-    this.#watcher?.unwatch([...this.#watched].filter((path) => !wanted.has(path)));
+  #wanted(): WatchedPaths {
+    const files = this.#read.map(({ file }) => file);
+    const { createdAt = null } = this.#options;
+    return watchedPaths(files.length === 0 && createdAt !== null ? [createdAt] : files);
+  }
+
+  /** Follows links that were turned, includes that were added and folders that came into being. */
+  #watchAnew(): void {
+    const wanted = this.#wanted();
+    const isSame = isSubset(wanted.entries, this.#watched.entries) && isSubset(this.#watched.entries, wanted.entries);
+    if (isSame) return;
+    const former = this.#watched;
     this.#watched = wanted;
+    // A folder is read again as a whole: its new entries were ignored before.
+    const changed = [...wanted.folders].filter((folder) => !isSubset(entriesIn(wanted, folder), former.entries));
+    this.#watcher?.unwatch(
+      [...former.folders].filter((folder) => !wanted.folders.has(folder) || changed.includes(folder)),
+    );
+    this.#watcher?.add(changed);
+    // What happened there before it was watched would go unnoticed.
+    this.#reloadSoon();
   }
 
   #reloadSoon(): void {
@@ -194,18 +217,12 @@ function load(options: StoreOptions): LoadResult {
   return loadSettings(options);
 }
 
-/** The files themselves, and what they are links to: a write behind a link is seen at its real place only. */
-function watchedPaths(read: readonly ReadFile[], { createdAt = null }: StoreOptions): readonly string[] {
-  const paths = new Set(read.map(({ file }) => file));
-  if (paths.size === 0 && createdAt !== null) paths.add(createdAt);
-  for (const file of [...paths]) {
-    try {
-      paths.add(realpathSync(file));
-    } catch {
-      // Not there yet: watching its name is all there is.
-    }
-  }
-  return [...paths];
+function entriesIn({ entries }: WatchedPaths, folder: string): ReadonlySet<string> {
+  return new Set([...entries].filter((entry) => dirname(entry) === folder));
+}
+
+function isSubset(part: ReadonlySet<string>, whole: ReadonlySet<string>): boolean {
+  return [...part].every((entry) => whole.has(entry));
 }
 
 function sameFiles(a: readonly ReadFile[], b: readonly ReadFile[]): boolean {
