@@ -14,7 +14,10 @@ async function probe(reply: Reply) {
 describe('a probe asks for the models and nothing else', () => {
   test('and takes a list of bare names', async () => {
     const findings = await probe(
-      answer(200, { object: 'list', data: [{ id: 'a' }, { id: 'b' }, { id: 'a' }, {}, null, 'x'] }),
+      answer(200, {
+        object: 'list',
+        data: [{ id: 'a' }, { id: 'b' }, { id: 'a' }, {}, null, 'x', { id: 'y'.repeat(513) }],
+      }),
     );
     expect(findings).toMatchObject({ observed: 'ready', loadsOnDemand: false });
     expect(findings.models?.map(({ id }) => id)).toEqual(['a', 'b']);
@@ -89,6 +92,7 @@ describe('a probe asks for the models and nothing else', () => {
 
   test.each<[string, Reply, object]>([
     ['a wrong key', answer(401, { error: { message: 'no' } }), { observed: 'auth', cause: { class: 'auth' } }],
+    ['a forbidden list', answer(403, ''), { observed: 'auth', cause: { class: 'auth' } }],
     ['no list at all', answer(404, 'Not Found'), { observed: 'degraded', cause: { class: 'wrong_kind' } }],
     ['a web page', answer(200, '<html></html>'), { observed: 'down', cause: { class: 'wrong_kind' } }],
     [

@@ -24,6 +24,7 @@ test.each<[string, number | null]>([
   ['m{a="{ 7"} 5 1700000000000', 5],
   ['# HELP m 3\nm\t5\n', 5],
   ['x 1\nm 2\nm{a="1"} 3\nmm 9', 5],
+  ['m5 7', null],
   ['m NaN', null],
   ['m{a="1"', null],
   ['m', null],
