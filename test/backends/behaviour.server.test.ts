@@ -23,31 +23,27 @@ async function running(
   path = '/v1/chat/completions',
 ): Promise<{ readonly whole: Promise<StreamAnswer>; leave: () => void }> {
   const { promise: begun, resolve } = Promise.withResolvers<void>();
-  let isLeaving = false;
+  const leaving = new AbortController();
   const whole = readStream(url + path, {
     body: { ...body, stream: true, ...more },
+    signal: leaving.signal,
     onArrival: (_arrival, soFar) => {
       if (contentsOf(Buffer.concat(soFar.map(({ bytes }) => bytes)).toString()).length > 0) resolve();
-      return isLeaving ? false : undefined;
+      return true;
     },
   });
   await Promise.race([begun, whole]);
-  return {
-    whole,
-    leave: () => {
-      isLeaving = true;
-    },
-  };
+  return { whole, leave: () => leaving.abort() };
 }
 
 describe('Ollama', () => {
   const loaded = async (url: string) => (await send(`${url}/api/ps`)).text;
 
   test('a model is cold, loads when asked for, is warm, and goes when nobody asked for a while', async () => {
-    await using server = await startOllama({ models: ['m'], loadDelayMs: 60, answer: 'x' });
+    await using server = await startOllama({ models: ['m'], loadDelayMs: 400, answer: 'x' });
     expect(server.stateOf('m')).toBe('cold');
     const first = chat(server.url);
-    await expect.poll(() => server.stateOf('m')).toBe('loading');
+    await expect.poll(() => server.stateOf('m'), { interval: 5 }).toBe('loading');
     expect(await loaded(server.url)).toBe('{"models":[]}');
     await first;
     expect(server.stateOf('m')).toBe('warm');
@@ -181,7 +177,7 @@ describe('llama-server', () => {
   });
 
   test('a stream stops when its client leaves; without a stream it takes a quiet while', async () => {
-    await using server = await startLlamaServer({ ...slow, tokenDelayMs: 200, quietBeforeLeaveMs: 50 });
+    await using server = await startLlamaServer({ ...slow, tokenDelayMs: 60_000, quietBeforeLeaveMs: 500 });
     const stream = await running(server.url);
     stream.leave();
     await stream.whole;
@@ -193,8 +189,8 @@ describe('llama-server', () => {
   });
 
   test('a sleeping server tells of it, and a request wakes it', async () => {
-    await using server = await startLlamaServer({ models: ['m'], sleepIdleMs: 20 });
-    await expect.poll(() => server.isAsleep).toBe(true);
+    await using server = await startLlamaServer({ models: ['m'], sleepIdleMs: 600 });
+    await expect.poll(() => server.isAsleep, { timeout: 5_000 }).toBe(true);
     expect((await send(`${server.url}/props`)).text).toContain('"is_sleeping":true');
     await chat(server.url);
     expect((await send(`${server.url}/props`)).text).toContain('"is_sleeping":false');
@@ -307,8 +303,7 @@ describe('vLLM', () => {
       .toMatch(/num_requests_running\{[^}]*\} 1\.0[\s\S]*num_requests_waiting\{[^}]*\} 1\.0/);
     await first.whole;
     const { headersAfterMs, arrivals } = await second;
-    expect(headersAfterMs).toBeLessThan(100);
-    expect(arrivals[0]?.atMs).toBeGreaterThan(100);
+    expect((arrivals[0]?.atMs ?? 0) - headersAfterMs).toBeGreaterThan(100);
   });
 
   test('a frozen engine leaves everything well but silent', async () => {
@@ -317,7 +312,7 @@ describe('vLLM', () => {
     server.freeze();
     const answer = await readStream(`${server.url}/v1/chat/completions`, {
       body: { ...body, stream: true },
-      signal: AbortSignal.timeout(60),
+      quietMs: 60,
     });
     expect([answer.status, answer.text, answer.isComplete]).toEqual([200, '', false]);
     for (const path of ['/health', '/v1/models', '/metrics']) expect((await send(server.url + path)).status).toBe(200);

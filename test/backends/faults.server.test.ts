@@ -31,10 +31,10 @@ describe.each(KINDS)('%s', (name, start) => {
   afterAll(() => server.close());
   beforeEach(() => server.setFault(null));
 
-  const ask = (isStream: boolean, signal?: AbortSignal): Promise<StreamAnswer> =>
+  const ask = (isStream: boolean, limits: { signal?: AbortSignal; quietMs?: number } = {}): Promise<StreamAnswer> =>
     readStream(`${server.url}/v1/chat/completions`, {
       body: { model: 'm', messages: [{ role: 'user', content: 'hi' }], stream: isStream },
-      ...(signal ? { signal } : {}),
+      ...limits,
     });
   const broken = async (fault: FaultInput, isStream: boolean) => {
     await server.setFault(fault);
@@ -77,18 +77,18 @@ describe.each(KINDS)('%s', (name, start) => {
 
     test('hang never answers', async () => {
       await server.setFault('hang');
-      await expect(ask(isStream, AbortSignal.timeout(60))).rejects.toMatchObject({ name: 'AbortError' });
+      await expect(ask(isStream, { signal: AbortSignal.timeout(60) })).rejects.toMatchObject({ name: 'AbortError' });
     });
 
     test('hang_after_headers sends the head and nothing else', async () => {
       await server.setFault('hang_after_headers');
-      const answer = await ask(isStream, AbortSignal.timeout(60));
+      const answer = await ask(isStream, { quietMs: 60 });
       expect([answer.status, answer.body.length, answer.isComplete]).toEqual([200, 0, false]);
     });
 
     test('hang_mid_stream stops after the first content', async () => {
       await server.setFault('hang_mid_stream');
-      const answer = await ask(isStream, AbortSignal.timeout(60));
+      const answer = await ask(isStream, { quietMs: 60 });
       expect(answer.isComplete).toBe(false);
       expect(answer.body.length).toBeGreaterThan(0);
       if (isStream) expect(contentsOf(answer.text)).toEqual(['one']);

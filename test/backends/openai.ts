@@ -273,11 +273,6 @@ const SITUATIONS: Readonly<Record<Situation, readonly [number, string, string, s
   overloaded: [503, 'The engine is currently overloaded, please try again later.', 'server_error', null],
 };
 
-/** The kind alone, for servers that answer some requests otherwise. */
-export function openAiKind(options: OpenAiOptions = {}): StandInKind {
-  return new OpenAiKind(options);
-}
-
 /** Starts a stand-in for a compatible server with chat, embedding and rerank models. Rejects when the port is taken. */
 export function startOpenAi(options: OpenAiOptions = {}): Promise<StandIn> {
   return startStandIn(new OpenAiKind(options), options);

@@ -4,7 +4,7 @@ import { isFields, text } from './core/asked.ts';
 import type { Exchange } from './core/exchange.ts';
 import type { ReadyAnswer, Situation, StandInKind } from './core/kind.ts';
 import { type StandIn, startStandIn } from './core/server.ts';
-import { pause } from './core/wait.ts';
+import { nextTurn, pause } from './core/wait.ts';
 import { llamaCppPythonKind } from './llama-cpp-python.ts';
 import { llamaRouterKind } from './llama-router.ts';
 import { llamaServerKind } from './llama-server.ts';
@@ -174,12 +174,6 @@ const ENDINGS = {
   refused: 'fin',
   timeout: 'hang',
 } as const;
-
-const nextTurn = (): Promise<void> => {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  setImmediate(resolve);
-  return promise;
-};
 
 function endAs(exchange: Exchange, ending: Ending): void {
   switch (ending) {

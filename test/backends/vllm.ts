@@ -1,18 +1,20 @@
 // A stand-in for vLLM 0.32: one model, a batch, 200 before anything is known, and a health that lies.
 
-import { type Fields, isFields, list, number, readAsked, text } from './core/asked.ts';
+import { type Fields, list, number, readAsked, text } from './core/asked.ts';
 import { type Behaviour, type BehaviourOptions, readBehaviour } from './core/behaviour.ts';
 import { hex } from './core/clock-text.ts';
 import type { Exchange } from './core/exchange.ts';
 import type { Handled, ReadyAnswer, Situation, StandInKind } from './core/kind.ts';
 import { describeModel, type StandInModel } from './core/models.ts';
 import { type StandIn, startStandIn, withControls } from './core/server.ts';
-import { type Refusal, readBody, unknownModel, whyRefused } from './vllm/checks.ts';
-import { DEAD, type Outlets, STREAM_ERROR, VllmEngine } from './vllm/engine.ts';
+import { readBody, unknownModel, whyRefused } from './vllm/checks.ts';
+import { STREAM_ERROR, VllmEngine } from './vllm/engine.ts';
 import { metricsText, modelList, openapi } from './vllm/facts.ts';
-import { jsonAnswer, KEEP_ALIVE_MS, vllmError, vllmHeaders } from './vllm/http.ts';
+import { help } from './vllm/help.ts';
+import { KEEP_ALIVE_MS } from './vllm/http.ts';
 import { messagesWords, responsesWords } from './vllm/other-words.ts';
-import { embeddings, POOLING_PATHS, rerank, score } from './vllm/pooling.ts';
+import { POOLING_PATHS } from './vllm/pooling.ts';
+import { BUSY, DRAINING, NOT_FOUND, unknownResponse, VllmReplies } from './vllm/replies.ts';
 import { chatWords, completionsWords, type VllmWordsFor } from './vllm/words.ts';
 
 export interface VllmOptions extends BehaviourOptions {
@@ -62,10 +64,6 @@ const POSTS = ['/tokenize', '/detokenize', '/v1/messages/count_tokens', '/ping']
 const DEV_GETS = ['/is_sleeping', '/is_paused'];
 const DEV_POSTS = ['/sleep', '/wake_up', '/pause', '/resume', '/reset_prefix_cache'];
 
-const NOT_FOUND = { detail: 'Not Found' };
-const BUSY =
-  'The engine is currently busy and cannot accept new requests. Please try again later or on a different instance.';
-
 class VllmKind implements StandInKind {
   readonly kind = 'vllm';
   readonly keepAliveMs = KEEP_ALIVE_MS;
@@ -74,7 +72,7 @@ class VllmKind implements StandInKind {
   readonly #behaviour: Behaviour;
   readonly #base: StandInModel;
   readonly #isPooling: boolean;
-  readonly #echoesRequestId: boolean;
+  readonly #replies: VllmReplies;
   #sleep: 'awake' | 'asleep' | 'paused' = 'awake';
   #isDraining = false;
 
@@ -83,12 +81,13 @@ class VllmKind implements StandInKind {
     this.#behaviour = readBehaviour(options, DEFAULT_MODELS);
     this.#base = this.#behaviour.models[0] ?? describeModel('model');
     this.#isPooling = !this.#base.capabilities.includes('completion');
-    this.#echoesRequestId = options.echoesRequestId ?? false;
     this.engine = new VllmEngine(this.#behaviour, {
       maxRunning: options.maxRunning ?? 256,
       maxQueued: options.maxQueued ?? null,
       hasToolParser: options.hasToolParser ?? false,
     });
+    const { echoesRequestId = false, pingIntervalMs = 0 } = options;
+    this.#replies = new VllmReplies(this.engine, { echoesRequestId, pingIntervalMs });
   }
 
   drain(): void {
@@ -101,16 +100,17 @@ class VllmKind implements StandInKind {
 
   handle(exchange: Exchange): Handled {
     const { method, path } = exchange;
-    if (method === 'OPTIONS') return this.#preflight(exchange);
-    if (this.#needsKey(exchange)) return this.#send(exchange, 401, { error: 'Unauthorized' }, { hasVary: false });
+    if (method === 'OPTIONS') return this.#replies.preflight(exchange);
+    if (this.#needsKey(exchange))
+      return this.#replies.json(exchange, 401, { error: 'Unauthorized' }, { hasVary: false });
     const allowed = this.#methodsOf(path);
     if (allowed === null) {
       const bare = path.replace(/\/$/, '');
-      if (bare !== path && this.#methodsOf(bare) !== null) return this.#redirect(exchange, bare);
-      return this.#send(exchange, 404, path.startsWith('/v1/responses/') ? unknownResponse(path) : NOT_FOUND);
+      if (bare !== path && this.#methodsOf(bare) !== null) return this.#replies.redirect(exchange, bare);
+      return this.#replies.json(exchange, 404, path.startsWith('/v1/responses/') ? unknownResponse(path) : NOT_FOUND);
     }
     if (!allowed.includes(method))
-      return this.#send(exchange, 405, { detail: 'Method Not Allowed' }, { before: ['allow', allowed] });
+      return this.#replies.json(exchange, 405, { detail: 'Method Not Allowed' }, { before: ['allow', allowed] });
     if (method === 'GET' || path === '/ping') return this.#tell(exchange);
     if (DEV_POSTS.includes(path)) return this.#develop(exchange);
     return this.#post(exchange);
@@ -132,61 +132,14 @@ class VllmKind implements StandInKind {
       : null;
   }
 
-  #send(
-    exchange: Exchange,
-    status: number,
-    value: unknown,
-    more: { hasVary?: boolean; before?: readonly string[] } = {},
-  ): void {
-    const answer = jsonAnswer(exchange, status, value, { echoesRequestId: this.#echoesRequestId, ...more });
-    exchange.answer(status, answer.headers, answer.body);
-  }
-
-  #plain(exchange: Exchange, status: number, type: string | null, body: string): void {
-    const echoesRequestId = this.#echoesRequestId;
-    exchange.answer(status, vllmHeaders(exchange, { type, length: Buffer.byteLength(body), echoesRequestId }), body);
-  }
-
-  #redirect(exchange: Exchange, path: string): void {
-    const location = `http://${exchange.header('host') ?? 'localhost'}${path}`;
-    exchange.answer(
-      307,
-      vllmHeaders(exchange, { type: null, length: 0, location, echoesRequestId: this.#echoesRequestId }),
-      '',
-    );
-  }
-
-  /** CORS is off by default: every preflight is refused (measured: `err_options`). */
-  #preflight(exchange: Exchange): void {
-    const body = 'Disallowed CORS origin';
-    const cors = [
-      'vary',
-      'Origin, Access-Control-Request-Method, Access-Control-Request-Headers, Access-Control-Request-Private-Network',
-    ];
-    const methods = [
-      'access-control-allow-methods',
-      'DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT, QUERY',
-      'access-control-max-age',
-      '600',
-    ];
-    const options = {
-      type: 'text/plain; charset=utf-8',
-      length: body.length,
-      before: [...cors, ...methods],
-      hasVary: false,
-      echoesRequestId: false,
-    };
-    exchange.answer(400, vllmHeaders(exchange, options), body);
-  }
-
   #tell(exchange: Exchange): void {
     const { engine } = this;
     switch (exchange.path) {
       case '/version':
-        this.#send(exchange, 200, { version: this.#options.version ?? '0.32.0' });
+        this.#replies.json(exchange, 200, { version: this.#options.version ?? '0.32.0' });
         break;
       case '/metrics':
-        this.#plain(
+        this.#replies.plain(
           exchange,
           200,
           'text/plain; version=1.0.0; charset=utf-8',
@@ -194,26 +147,28 @@ class VllmKind implements StandInKind {
         );
         break;
       case '/load':
-        this.#send(exchange, 200, { server_load: this.#options.tracksLoad ? engine.running + engine.waiting : 0 });
+        this.#replies.json(exchange, 200, {
+          server_load: this.#options.tracksLoad ? engine.running + engine.waiting : 0,
+        });
         break;
       case '/v1/models':
-        this.#send(exchange, 200, modelList(this.#behaviour.models));
+        this.#replies.json(exchange, 200, modelList(this.#behaviour.models));
         break;
       case '/openapi.json':
-        this.#send(
+        this.#replies.json(
           exchange,
           200,
           openapi([...GETS, ...(this.#isPooling ? POOLING_PATHS : Object.keys(GENERATORS)), ...POSTS]),
         );
         break;
       case '/is_sleeping':
-        this.#send(exchange, 200, { is_sleeping: this.#sleep === 'asleep' });
+        this.#replies.json(exchange, 200, { is_sleeping: this.#sleep === 'asleep' });
         break;
       case '/is_paused':
-        this.#send(exchange, 200, { is_paused: this.#sleep === 'paused' });
+        this.#replies.json(exchange, 200, { is_paused: this.#sleep === 'paused' });
         break;
       default:
-        this.#plain(exchange, 200, null, '');
+        this.#replies.plain(exchange, 200, null, '');
     }
   }
 
@@ -227,65 +182,38 @@ class VllmKind implements StandInKind {
         this.#sleep = exchange.path === '/sleep' ? 'asleep' : 'paused';
         if (isAbort) engine.stopAll('aborted');
         engine.hold();
-        this.#send(exchange, 200, exchange.path === '/sleep' ? { status: 'sleeping', level } : { status: 'paused' });
+        this.#replies.json(
+          exchange,
+          200,
+          exchange.path === '/sleep' ? { status: 'sleeping', level } : { status: 'paused' },
+        );
         break;
       case '/wake_up':
       case '/resume':
         this.#sleep = 'awake';
         engine.release();
-        this.#send(
+        this.#replies.json(
           exchange,
           200,
           exchange.path === '/resume' ? { status: 'resumed' } : { status: 'awake', tags: null },
         );
         break;
       default:
-        this.#send(exchange, 200, { success: true });
+        this.#replies.json(exchange, 200, { success: true });
     }
-  }
-
-  #refuse(exchange: Exchange, { status, value }: Refusal): void {
-    const error = isFields(value) && isFields(value.error) ? value.error : {};
-    // What the schema finds keeps OpenAI's envelope even on the Messages route.
-    const isOwn = exchange.path === '/v1/messages' && error.type !== 'Bad Request';
-    this.#send(
-      exchange,
-      status,
-      isOwn ? { type: 'error', error: { type: error.type, message: error.message } } : value,
-    );
   }
 
   #post(exchange: Exchange): Handled {
     const { path } = exchange;
     const { fields, refusal } = readBody(exchange);
-    if (refusal) return this.#refuse(exchange, refusal);
+    if (refusal) return this.#replies.refuse(exchange, refusal);
     const wordsFor = GENERATORS[path];
     if (wordsFor) return this.#generate(exchange, fields, wordsFor);
     const name = text(fields.model);
     const isKnown =
       name === null || this.#behaviour.models.some((model) => model.name === name || model.aliases.includes(name));
-    if (!isKnown) return this.#refuse(exchange, unknownModel(name ?? '', this.#behaviour.models));
-    return this.#send(exchange, 200, this.#help(path, fields));
-  }
-
-  #help(path: string, fields: Fields): unknown {
-    const asked = readAsked(fields);
-    const tokens = Array.from({ length: asked.promptTokens }, (_none, index) => 263 + index);
-    switch (path) {
-      case '/tokenize':
-        return { count: tokens.length, max_model_len: this.#base.contextLoaded, tokens, token_strs: null };
-      case '/detokenize':
-        return { prompt: String.fromCharCode(...list(fields.tokens).map((token) => (Number(token) % 90) + 32)) };
-      case '/v1/messages/count_tokens':
-        return { input_tokens: asked.promptTokens, context_management: { original_input_tokens: asked.promptTokens } };
-      case '/v1/embeddings':
-        return embeddings(fields, this.#base);
-      case '/score':
-      case '/v1/score':
-        return score(fields, this.#base);
-      default:
-        return rerank(fields, this.#base);
-    }
+    if (!isKnown) return this.#replies.refuse(exchange, unknownModel(name ?? '', this.#behaviour.models));
+    return this.#replies.json(exchange, 200, help(path, fields, this.#base));
   }
 
   #generate(exchange: Exchange, fields: Fields, wordsFor: VllmWordsFor): Handled {
@@ -302,14 +230,9 @@ class VllmKind implements StandInKind {
     const asked = { ...given, maxTokens, choices: given.choices * Math.max(1, prompts) };
     const { models } = this.#behaviour;
     const refusal = whyRefused(asked, models, path, this.#options.hasToolParser ?? false);
-    if (refusal) return this.#refuse(exchange, refusal);
-    if (this.#isDraining)
-      return this.#refuse(exchange, {
-        status: 500,
-        value: vllmError('cannot schedule new futures after shutdown', 'InternalServerError', null, 500),
-      });
-    if (this.engine.isFull)
-      return this.#refuse(exchange, { status: 503, value: vllmError(BUSY, 'Service Unavailable', null, 503) });
+    if (refusal) return this.#replies.refuse(exchange, refusal);
+    if (this.#isDraining) return this.#replies.refuse(exchange, DRAINING);
+    if (this.engine.isFull) return this.#replies.refuse(exchange, BUSY);
     const requestId = exchange.header('x-request-id') ?? hex(8);
     const model = asked.model ?? this.#base.name;
     const words = wordsFor({
@@ -319,48 +242,11 @@ class VllmKind implements StandInKind {
       hasTokenDetails: this.#options.hasTokenDetails ?? false,
       hasMetrics: this.#options.hasRequestMetrics ?? false,
     });
-    return this.engine.generate(exchange, asked, this.#base.contextLoaded, words, this.#outlets);
-  }
-
-  readonly #outlets: Outlets = {
-    open: (exchange) => {
-      const options = {
-        type: 'text/event-stream; charset=utf-8',
-        length: null,
-        echoesRequestId: this.#echoesRequestId,
-      };
-      exchange.open(200, vllmHeaders(exchange, options));
-      exchange.startPings(this.#options.pingIntervalMs ?? 0, () => ': keep-alive\n\n');
-    },
-    whole: (exchange, value) => this.#send(exchange, 200, value, { before: this.#loadReport(exchange) }),
-    dead: (exchange) => this.#send(exchange, 500, { error: DEAD }),
-  };
-
-  /** ORCA: the engine's load in a header, when asked for, never with a stream (measured: `chat_orca_*`). */
-  #loadReport(exchange: Exchange): string[] {
-    const format = exchange.header('endpoint-load-metrics-format')?.toUpperCase();
-    const waiting = `${this.engine.waiting}.0`;
-    const usage = this.engine.cacheUsage === 0 ? '0.0' : String(this.engine.cacheUsage);
-    if (format === 'JSON') {
-      return [
-        'endpoint-load-metrics',
-        `JSON {"named_metrics": {"num_requests_waiting": ${waiting}, "kv_cache_usage_perc": ${usage}}}`,
-      ];
-    }
-    if (format !== 'TEXT') return [];
-    return [
-      'endpoint-load-metrics',
-      `TEXT named_metrics.num_requests_waiting=${waiting}, named_metrics.kv_cache_usage_perc=${usage}`,
-    ];
+    return this.engine.generate(exchange, asked, this.#base.contextLoaded, words, this.#replies);
   }
 
   describe(situation: Situation, exchange: Exchange, message: string | null): ReadyAnswer {
-    const [status, value] = SITUATIONS[situation](message);
-    const answer = jsonAnswer(exchange, status, value, {
-      echoesRequestId: this.#echoesRequestId,
-      hasVary: situation !== 'unauthorized',
-    });
-    return answer;
+    return this.#replies.describe(situation, exchange, message);
   }
 
   streamError(): { readonly text: string; readonly endsProperly: boolean } {
@@ -371,23 +257,6 @@ class VllmKind implements StandInKind {
     this.engine.stopAll('crashed');
     this.engine.release();
   }
-}
-
-const SITUATIONS: Readonly<Record<Situation, (message: string | null) => readonly [number, unknown]>> = {
-  unauthorized: () => [401, { error: 'Unauthorized' }],
-  not_found: (message) => [
-    404,
-    vllmError(message ?? 'The model `gone` does not exist.', 'NotFoundError', 'model', 404),
-  ],
-  rate_limited: (message) => [429, vllmError(message ?? 'Too many requests', 'RateLimitError', null, 429)],
-  server_error: (message) => [500, vllmError(message ?? DEAD.message, 'InternalServerError', null, 500)],
-  loading: () => [503, { error: 'The model is currently scaling. Please try again later.' }],
-  overloaded: (message) => [503, vllmError(message ?? BUSY, 'Service Unavailable', null, 503)],
-};
-
-function unknownResponse(path: string): unknown {
-  const id = path.slice('/v1/responses/'.length);
-  return vllmError(`Response with id '${id}' not found.`, 'invalid_request_error', 'response_id', 404);
 }
 
 /** The kind alone, for servers that answer some requests otherwise. */

@@ -41,6 +41,8 @@ export interface StreamAnswer extends HttpAnswer {
 }
 
 export interface ReadStreamOptions extends SendOptions {
+  /** Leaves when nothing has come for so long, the head counted as coming. */
+  readonly quietMs?: number;
   /** Called with every arrival; returning false leaves (the connection is destroyed). */
   readonly onArrival?: (arrival: Arrival, soFar: readonly Arrival[]) => boolean | undefined;
 }
@@ -88,7 +90,10 @@ export async function readStream(url: string | URL, options: ReadStreamOptions =
   const headersAfterMs = performance.now() - sentMs;
   const arrivals: Arrival[] = [];
   const { promise: closed, resolve } = Promise.withResolvers<void>();
+  const { quietMs } = options;
+  const quiet = quietMs === undefined ? null : setTimeout(leave, quietMs);
   response.on('data', (bytes: Buffer) => {
+    quiet?.refresh();
     const arrival = { atMs: performance.now() - sentMs, bytes };
     arrivals.push(arrival);
     if (options.onArrival?.(arrival, arrivals) === false) leave();
@@ -96,6 +101,7 @@ export async function readStream(url: string | URL, options: ReadStreamOptions =
   response.on('error', () => undefined);
   response.on('close', resolve);
   await closed;
+  clearTimeout(quiet ?? undefined);
   const body = Buffer.concat(arrivals.map((arrival) => arrival.bytes));
   const text = body.toString();
   return {

@@ -21,7 +21,7 @@ function tokensOf(answer: Answer): readonly string[] {
 }
 
 /** A small value that fits a JSON schema: enough for `required` properties of the plain types. */
-export function sampleOf(schema: Fields): unknown {
+function sampleOf(schema: Fields): unknown {
   const choices = list(schema.enum);
   if (choices.length > 0) return choices[0];
   switch (schema.type) {

@@ -2,6 +2,7 @@
 
 import type { ServerResponse } from 'node:http';
 import { createBrotliCompress, createDeflate, createGzip, type Gzip } from 'node:zlib';
+import { nextTurn, pause } from './wait.ts';
 
 /**
  * Where a stream is cut into HTTP chunks: `events` as the real server does it, `bytes` each byte alone,
@@ -21,12 +22,12 @@ export interface Outlet {
   end(): void;
 }
 
-export function plainOutlet(response: ServerResponse): Outlet {
+function plainOutlet(response: ServerResponse): Outlet {
   return { write: (text) => void response.write(text), end: () => void response.end() };
 }
 
 /** A small generator of numbers from 0 to 1, the same for the same seed. */
-export function seeded(seed: number): () => number {
+function seeded(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;
@@ -72,28 +73,33 @@ export function cuttingOutlet(response: ServerResponse, chunking: Chunking): Out
   };
 }
 
-/** One byte at a time, that many ms apart. */
+/** One byte at a time, that many ms apart (0: one each turn of the event loop). */
 export function drippingOutlet(response: ServerResponse, delayMs: number): Outlet {
+  const closing = new AbortController();
   let waiting = Buffer.alloc(0);
   let isEnding = false;
-  let timer: NodeJS.Timeout | null = null;
-  const drip = () => {
-    timer = null;
-    if (waiting.length > 0) {
+  let isDripping = false;
+  const drip = async () => {
+    if (isDripping) return;
+    isDripping = true;
+    while (waiting.length > 0 && !closing.signal.aborted) {
       response.write(waiting.subarray(0, 1));
       waiting = waiting.subarray(1);
-      timer = setTimeout(drip, delayMs);
-    } else if (isEnding) response.end();
+      if (delayMs > 0) await pause(delayMs, closing.signal);
+      else await nextTurn();
+    }
+    isDripping = false;
+    if (isEnding) response.end();
   };
-  response.on('close', () => clearTimeout(timer ?? undefined));
+  response.on('close', () => closing.abort());
   return {
     write(text) {
       waiting = Buffer.concat([waiting, Buffer.from(text)]);
-      timer ??= setTimeout(drip, delayMs);
+      void drip();
     },
     end() {
       isEnding = true;
-      timer ??= setTimeout(drip, delayMs);
+      void drip();
     },
   };
 }

@@ -15,6 +15,7 @@ import { FaultBoard, type FaultKind, type FaultRule, type FaultSubject } from '.
 import { happensInstead } from './immediate-faults.ts';
 import type { StandInKind } from './kind.ts';
 import type { Chunking } from './outlets.ts';
+import { nextTurn } from './wait.ts';
 
 /** A request as it came. `aborted` and `endedAtMs` are filled in when it is over. */
 export interface RecordedRequest extends FaultSubject {
@@ -226,11 +227,9 @@ class StandInServer implements StandIn {
     const listener = this.#listener;
     this.#listener = null;
     if (!listener) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
     // 'close' waits for all connections, the port itself is free at once.
     listener.close();
-    setImmediate(resolve);
-    await promise;
+    await nextTurn();
     this.#http.closeIdleConnections();
   }
 

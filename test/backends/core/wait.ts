@@ -23,3 +23,10 @@ export function untilAborted(signal: AbortSignal): Promise<void> {
   signal.addEventListener('abort', () => resolve(), { once: true });
   return promise;
 }
+
+/** Resolves on the next turn of the event loop: what was written before has been handed to the sockets. */
+export function nextTurn(): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  setImmediate(resolve);
+  return promise;
+}

@@ -8,11 +8,6 @@ export type RawHeaders = readonly string[];
 /** Time for what was written to reach the client before an RST overtakes it. */
 const BEFORE_RESET_MS = 5;
 
-export function headerOf(headers: RawHeaders, name: string): string | null {
-  const at = headers.findIndex((entry, index) => index % 2 === 0 && entry.toLowerCase() === name);
-  return at < 0 ? null : (headers[at + 1] ?? null);
-}
-
 /** The same list with one header's value replaced, or the header taken away (null). */
 export function withHeader(headers: RawHeaders, name: string, value: string | null): string[] {
   const result: string[] = [];

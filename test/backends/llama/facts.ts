@@ -57,7 +57,7 @@ const FTYPES: Readonly<Record<string, string>> = {
   Q4_K_S: 'Q4_K - Small',
 };
 
-export function ftypeOf(model: StandInModel): string {
+function ftypeOf(model: StandInModel): string {
   return FTYPES[model.quantization] ?? model.quantization;
 }
 

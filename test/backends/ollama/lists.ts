@@ -5,7 +5,7 @@ import { type StandInModel, sizeInWords } from '../core/models.ts';
 import type { LoadedModel } from './scheduler.ts';
 
 /** With a tag, always. */
-export function tagged(name: string): string {
+function tagged(name: string): string {
   return name.includes(':') ? name : `${name}:latest`;
 }
 

@@ -5,7 +5,7 @@ import { type Asked, isFields } from '../core/asked.ts';
 import { epochSeconds, hex } from '../core/clock-text.ts';
 import type { Part } from '../core/exchange.ts';
 
-export const FINGERPRINT = 'vllm-0.32.0-f9a73b33';
+const FINGERPRINT = 'vllm-0.32.0-f9a73b33';
 
 export type Finish = Planned['finish'] | 'abort';
 
