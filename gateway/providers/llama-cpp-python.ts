@@ -34,7 +34,7 @@ export const llamaCppPython: ProviderAdapter = {
 };
 
 /** The title its OpenAPI page carries. */
-export const llamaCppPythonTitle = 'llama.cpp Python API';
+const llamaCppPythonTitle = 'llama.cpp Python API';
 
 /** The version that `/openapi.json` tells; null when another server answers. The page may have been cut: it is 34 kB. */
 export function readOpenApi(answer: ProbeAnswer): { readonly version: string | null } | null {

@@ -59,7 +59,7 @@ async function probe(client: ProbeClient, context: ProbeContext): Promise<ProbeF
 }
 
 /** Words of servers whose refusals are shaped like another's: TGI's `error_type`, KoboldCpp's busy answer, LM Studio's 200. */
-export function openaiRefusal(details: RefusalDetails): RefusalKind | null {
+function openaiRefusal(details: RefusalDetails): RefusalKind | null {
   const { status, message, type } = details;
   if (/^Unexpected endpoint or method/.test(message)) return 'unsupported';
   if (type === 'overloaded' && status === 429) return 'overloaded';

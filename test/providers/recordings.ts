@@ -59,7 +59,7 @@ export function answer(status: number, body: unknown, headers: Readonly<Record<s
 }
 
 /** A recording as the answer to a probe. */
-export function recordedAnswer(name: string): ProbeAnswer {
+function recordedAnswer(name: string): ProbeAnswer {
   const { status, headers, text } = recorded(name);
   if (status === null) throw new TypeError(`${name} has no answer`);
   return { status, headers, text, json: parsed(text) };
