@@ -129,7 +129,12 @@ class RequestRun {
       const head = () => earlyHead(this.#exchange.id);
       this.#opening = new EarlyOpening(this.#deps.clock, this.#deps.dispatchLimits, this.#reply, filler, head);
     }
-    await this.#tryAll(facts, decision, candidates);
+    try {
+      await this.#tryAll(facts, decision, candidates);
+    } finally {
+      // Also for a client that has left: the timer would hold on to the request until it fires.
+      this.#opening?.stop();
+    }
   }
 
   /** Stops whatever it is doing; `serve` ends with that error. */
@@ -313,7 +318,6 @@ class RequestRun {
       this.#attempt = null;
       inFlight.end({ abandoned: result?.ended === 'cancelled' && !facts.isStream });
       slot.release();
-      if (this.#reply.isEnded) this.#opening?.stop();
     }
   }
 
