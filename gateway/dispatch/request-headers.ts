@@ -8,7 +8,7 @@ import type { RequestHeaders } from '../types.ts';
 /** Headers of the client's that are passed on as they are; names beginning `anthropic-` join them. */
 const PASSED_ON = ['accept', 'user-agent', 'traceparent', 'openai-beta'] as const;
 
-/** Carried by every request this gateway sends: one that comes back with it went in a circle. */
+/** Lists the gateways a request has come through: one that comes back to any of them went in a circle. */
 export const HOP_HEADER = 'x-switchyard-hop';
 
 /** The part that is the same for every request to a provider, by its frozen settings. */
@@ -40,7 +40,7 @@ export function upstreamHeaders(
     'accept-encoding',
     'identity',
     HOP_HEADER,
-    instance,
+    typeof client[HOP_HEADER] === 'string' ? `${client[HOP_HEADER]}, ${instance}` : instance,
     // vLLM makes it the id of its answer, so two attempts must never share one (measured: vllm 0.32.0).
     'x-request-id',
     randomUUID(),
