@@ -44,6 +44,8 @@ export interface GatewayOptions {
   readonly dispatchLimits?: Partial<DispatchLimits>;
   /** How to look for servers while none is configured; null: never. */
   readonly discovery?: Omit<DiscoveryOptions, 'ownPorts' | 'ollamaHost'> | null;
+  /** Told of the settings in force: once before anything starts, then after each change. */
+  readonly onSettings?: (settings: Settings) => void;
   /** Keys by name, handed over by whoever started the gateway. */
   readonly secrets?: ReadonlyMap<string, string>;
 }
@@ -52,6 +54,7 @@ export interface Gateway {
   /** The one to show first, then all others it listens on. */
   readonly urls: readonly string[];
   readonly port: number;
+  /** In force now. */
   readonly settings: Settings;
   /** Takes nothing new, lets running requests end within `server.shutdown_timeout` (`isForced`: ends them), then stops. */
   close(options?: { readonly isForced?: boolean }): Promise<void>;
@@ -79,6 +82,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     ...(options.secrets === undefined ? {} : { secrets: options.secrets }),
     verify: (settings) => rulesOf(settings).problems,
   });
+  options.onSettings?.(store.current);
   mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
   const managementToken = ensureManagementToken(dataFolder);
   const state = new StateFile({ path: join(dataFolder, 'state.json'), clock, log });
@@ -144,6 +148,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       return;
     }
     log.info('the configuration was read again', { files: settings.files });
+    options.onSettings?.(settings);
     catalog.apply(settings);
     history.applySettings(settings.history);
     pools.retain(new Set([...settings.providers.keys(), ...catalog.snapshot().providers.keys()]));

@@ -2,8 +2,8 @@
 
 import { flushCompileCache } from 'node:module';
 import { dataFolder, findConfigFiles } from '../config/paths.ts';
-import type { Settings } from '../config/settings.ts';
 import { ConfigError } from '../config/store.ts';
+import { secretsOf } from '../dispatch/secrets.ts';
 import { type Gateway, startGateway } from '../index.ts';
 import { createLog, type LogControl } from '../telemetry/log.ts';
 import { type CommandInput, exitCode } from './arguments.ts';
@@ -16,14 +16,6 @@ const FORCED_END_MS = 3_000;
 const KEEP_CODE_AFTER_MS = 5_000;
 /** A terminal that closes means it as well. */
 const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-
-/** What must never show in the log: keys and header values of all providers. */
-function secretsOf({ providers }: Settings): readonly string[] {
-  return [...providers.values()].flatMap(({ apiKey, headers }) => [
-    ...(apiKey === null ? [] : [apiKey]),
-    ...Object.values(headers),
-  ]);
-}
 
 /** Runs until it is told to stop. The first signal lets running requests end, a second one does not. */
 export async function start(input: CommandInput): Promise<number> {
@@ -39,6 +31,10 @@ export async function start(input: CommandInput): Promise<number> {
       dataFolder: folder,
       env: process.env,
       log,
+      onSettings: (settings) => {
+        log.setLevel(settings.logLevel);
+        log.setSecrets(secretsOf(settings));
+      },
       ...(input.host === null ? {} : { host: input.host }),
       ...(input.port === null ? {} : { port: input.port }),
     });
@@ -49,8 +45,6 @@ export async function start(input: CommandInput): Promise<number> {
     process.stderr.write('switchyard: the configuration has errors, so nothing was started\n');
     return exitCode.failed;
   }
-  log.setLevel(gateway.settings.logLevel);
-  log.setSecrets(secretsOf(gateway.settings));
   const url = gateway.urls[0] ?? '';
   const removeNote = noteRunning(folder, url);
   console.log(`listening on ${url}`);
