@@ -62,7 +62,7 @@ export function readFacts(input: FactsInput): RequestFacts {
     receivedAtMs: input.receivedAtMs,
     endpoint: input.endpoint,
     protocol: input.protocol,
-    model: readModel(body, input.form),
+    model: readModel(input.endpoint, body, input.form),
     isStream: readStream(input.endpoint, body, input.form),
     batchSize: body ? readBatchSize(input.endpoint, body) : 1,
     headers,
@@ -80,8 +80,10 @@ export function readFacts(input: FactsInput): RequestFacts {
   };
 }
 
-function readModel(body: JsonObject | null, form: FactsInput['form']): string | null {
-  const model = body ? body.model : form?.model;
+function readModel(endpoint: Endpoint, body: JsonObject | null, form: FactsInput['form']): string | null {
+  // Ollama still takes the former name of the field here (api/types.go, ShowRequest).
+  const former = endpoint === 'ollama_show' ? body?.name : undefined;
+  const model = body ? (body.model ?? former) : form?.model;
   if (model === undefined || model === null || model === '') return null;
   if (typeof model === 'string') return model;
   throw new GatewayError('invalid_request', 'model must be a string', { param: 'model' });

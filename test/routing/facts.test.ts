@@ -362,3 +362,8 @@ test('a body nested as deep as the stack is walked without failing', () => {
   for (let depth = 0; depth < 3_000; depth += 1) content = [content];
   expect(read({ messages: [{ role: 'user', content }] }, { bodyBytes: 10_000 }).promptTokens).toBeGreaterThanOrEqual(0);
 });
+
+test('a client that still names the model of /api/show as it once was called is understood', () => {
+  expect(read({ name: 'tiny' }, { endpoint: 'ollama_show', protocol: 'ollama' }).model).toBe('tiny');
+  expect(read({ name: 'tiny' }).model).toBeNull();
+});
