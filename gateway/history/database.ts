@@ -9,7 +9,7 @@ import { type Migration, migrate, refuseForeign, refuseNewerFile } from './migra
 const busyTimeoutMs = 1_000;
 
 /** Opens or creates it at the newest version. Throws `HistoryFault` or SQLite's error; nothing is left open then. */
-export function openDatabase(file: string, migrations: readonly Migration[]): Database.Database {
+function openDatabase(file: string, migrations: readonly Migration[]): Database.Database {
   if (existsSync(file)) refuseNewerFile(file, migrations.length);
   const database = new Database(file, { timeout: busyTimeoutMs });
   try {

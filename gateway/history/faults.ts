@@ -63,7 +63,7 @@ function codeOf(error: unknown): string {
 }
 
 /** better-sqlite3 13 is built for Node-API 10 and kills the process with a segmentation fault below it (measured: Node 20.20). */
-export const leastNodeApi = 10;
+const leastNodeApi = 10;
 
 /** Null: SQLite can be loaded here; else why not. `nodeApi` is `process.versions.napi`. */
 export function whyNoDatabase(nodeApi: string | undefined): string | null {

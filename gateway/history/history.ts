@@ -48,7 +48,7 @@ export interface History {
   /** One request with its attempts and its decision; null: not known. Rejects with `HistoryUnavailable`. */
   request(id: string): Promise<Outcome | null>;
   /**
-   * At most `limit` requests, those that ended last first, without their decisions (null).
+   * At most `limit` requests (and 10,000), those that ended last first, without their decisions (null).
    * `before`: only those that ended before the request with this id. Rejects with `HistoryUnavailable`.
    */
   recentRequests(limit: number, before?: string): Promise<readonly Outcome[]>;

@@ -17,6 +17,9 @@ import {
 } from './rows.ts';
 import { type Unpacked, unpackOutcomes } from './unpack.ts';
 
+/** What the worker's memory holds easily. */
+const mostRowsPerAnswer = 10_000;
+
 export class Store {
   #database: Database.Database;
   #insertRequest: Database.Statement<Column[]>;
@@ -86,7 +89,7 @@ export class Store {
         `SELECT * FROM requests WHERE seq < ifnull((SELECT seq FROM requests WHERE id = ?), 9e18)
          ORDER BY seq DESC LIMIT ?`,
       )
-      .all(before, Math.max(0, Math.trunc(limit)));
+      .all(before, Math.min(Math.max(0, Math.trunc(limit)), mostRowsPerAnswer));
     return rows.map((row) => outcomeOf(row, this.#attempts(row.seq), null));
   }
 

@@ -24,13 +24,13 @@ export function descriptorSink(descriptor: number): LogSink {
   return sinkOn(pino.destination({ dest: descriptor, sync: false, maxLength: heldBytes }));
 }
 
-export interface RotationLimits {
+interface RotationLimits {
   readonly maxBytes: number;
   /** With the one that is written. */
   readonly files: number;
 }
 
-export const usualRotation: RotationLimits = { maxBytes: 10 * 1_048_576, files: 5 };
+const usualRotation: RotationLimits = { maxBytes: 10 * 1_048_576, files: 5 };
 
 /** `gateway.log` is written; when it is full it becomes `gateway.log.1`, that one `.2`, and so on. The folder is created. */
 export function rotatingFileSink(file: string, limits: RotationLimits = usualRotation): LogSink {

@@ -41,7 +41,7 @@ export class HistogramSeries {
 }
 
 /** All series of one metric. */
-export class Family<Series extends { readonly labels: readonly string[] }> {
+class Family<Series extends { readonly labels: readonly string[] }> {
   readonly name: string;
   readonly help: string;
   readonly labelNames: readonly string[];

@@ -214,7 +214,7 @@ describe('trouble that passes', () => {
     clock.advance(1_000);
     await statusWhere(history, ({ is }) => is === 'on');
     await history.flush();
-    const kept = (await history.recentRequests(20_000)).length;
+    const kept = rowsIn(file);
     const told = log.lines.find(({ message }) => message.includes('written again'));
     expect(kept).toBeGreaterThan(9_500);
     expect(kept + Number(told?.fields?.rowsLost)).toBe(12_002);
@@ -284,6 +284,16 @@ describe('a worker that dies is started again', () => {
     expect(log.lines.find(({ message }) => message.includes('written again'))?.fields).toMatchObject({ rowsLost: 1 });
   });
 });
+
+/** Counted in the file itself: an answer has a limit of its own. */
+function rowsIn(path: string): number {
+  const database = new Database(path, { readonly: true });
+  try {
+    return Number(database.prepare('SELECT count(*) FROM requests').pluck().get());
+  } finally {
+    database.close();
+  }
+}
 
 async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise((resolve) => setImmediate(resolve));
