@@ -1,7 +1,7 @@
 // Text that every match of a pattern must contain, read off the pattern: most patterns are ruled out without running them.
 // Where the reading is not certain it claims nothing; a claim too few costs time, a claim too many would cost a match.
 
-/** What a name must have for the pattern to match at all. Empty strings claim nothing. */
+/** What a name must have for one branch of a pattern to match. Empty strings claim nothing. */
 export interface RequiredLiterals {
   /** The name begins with it. */
   readonly prefix: string;
@@ -11,9 +11,41 @@ export interface RequiredLiterals {
   readonly inner: string;
 }
 
-const NONE: RequiredLiterals = Object.freeze({ prefix: '', suffix: '', inner: '' });
 /** Escapes of one letter that match one character of a class or none at all: they end a literal and take nothing more with them. */
 const SIMPLE_CLASS_ESCAPES = 'dDwWsSbBfnrtvAz';
+/** More branches cost more to check than they save. */
+const MOST_BRANCHES = 50;
+
+/**
+ * Reads a pattern of RE2 syntax without flags: `^(?:llama|qwen)-` begins with one of two texts.
+ * @returns one entry per branch, of which a matching name satisfies at least one; none: nothing is certain
+ */
+export function requiredLiterals(pattern: string): readonly RequiredLiterals[] {
+  const branches = splitBranches(pattern, 0, pattern.length);
+  if (!branches) return [];
+  const found: RequiredLiterals[] = [];
+  for (const branch of branches) {
+    const runs = readRuns(branch);
+    const literals = runs && strongest(runs);
+    if (!literals) return [];
+    for (const beginning of runs.beginnings ?? [null]) {
+      found.push(beginning === null ? literals : { ...literals, prefix: beginning });
+    }
+  }
+  const claimsNothing = found.some(({ prefix, suffix, inner }) => prefix + suffix + inner === '');
+  return claimsNothing || found.length > MOST_BRANCHES ? [] : found;
+}
+
+/** Whether a name can match a pattern with these literals; false is certain, true is not. */
+export function mayMatch(branches: readonly RequiredLiterals[], name: string): boolean {
+  if (branches.length === 0) return true;
+  for (const { prefix, suffix, inner } of branches) {
+    if (prefix !== '' && !name.startsWith(prefix)) continue;
+    if (suffix !== '' && !name.endsWith(suffix)) continue;
+    if (inner === '' || name.includes(inner)) return true;
+  }
+  return false;
+}
 
 /** One run of literal characters and what stands at its ends. */
 interface Run {
@@ -22,13 +54,13 @@ interface Run {
   readonly isAtEnd: boolean;
 }
 
-/**
- * Reads a pattern of RE2 syntax without flags.
- * @returns the literals; nothing for patterns with an alternative at the top, flags, or escapes whose extent is uncertain
- */
-export function requiredLiterals(pattern: string): RequiredLiterals {
-  const runs = readRuns(pattern);
-  if (!runs) return NONE;
+interface Runs {
+  readonly runs: readonly Run[];
+  /** Texts of which the name begins with one; null: none are known. */
+  readonly beginnings: readonly string[] | null;
+}
+
+function strongest({ runs }: Runs): RequiredLiterals {
   let prefix = '';
   let suffix = '';
   let inner = '';
@@ -40,18 +72,33 @@ export function requiredLiterals(pattern: string): RequiredLiterals {
   return { prefix, suffix, inner: inner === prefix || inner === suffix ? '' : inner };
 }
 
-/** Whether a name can match a pattern with these literals; false is certain, true is not. */
-export function mayMatch(literals: RequiredLiterals, name: string): boolean {
-  return (
-    (literals.prefix === '' || name.startsWith(literals.prefix)) &&
-    (literals.suffix === '' || name.endsWith(literals.suffix)) &&
-    (literals.inner === '' || name.includes(literals.inner))
-  );
+/** The branches between `|` outside of groups, or null when the text is not understood for certain. */
+function splitBranches(pattern: string, from: number, to: number): readonly string[] | null {
+  const branches: string[] = [];
+  let start = from;
+  let index = from;
+  while (index < to) {
+    const character = pattern.charAt(index);
+    if (character === '|') {
+      branches.push(pattern.slice(start, index));
+      start = index + 1;
+      index += 1;
+    } else if ('^$*+?{}'.includes(character)) {
+      index += 1;
+    } else {
+      const atom = readAtom(pattern, index);
+      if (!atom) return null;
+      index = atom.end;
+    }
+  }
+  branches.push(pattern.slice(start, to));
+  return branches;
 }
 
-/** The runs of literals at the top level of the pattern, or null when anything in it is not understood for certain. */
-function readRuns(pattern: string): Run[] | null {
+/** The runs of literals of one branch, or null when anything in it is not understood for certain. */
+function readRuns(pattern: string): Runs | null {
   const runs: Run[] = [];
+  let beginnings: readonly string[] | null = null;
   let text = '';
   let isAtStart = false;
   let index = 0;
@@ -62,26 +109,19 @@ function readRuns(pattern: string): Run[] | null {
   };
   while (index < pattern.length) {
     const character = pattern.charAt(index);
-    if (character === '|') return null;
-    if (character === '^') {
-      close(false);
+    if (character === '^' || character === '$') {
+      close(character === '$' && index === pattern.length - 1);
       // `^` begins a prefix only where nothing stands before it.
-      isAtStart = index === 0;
-      index += 1;
-      if (isQuantifier(pattern, index)) return null;
-      continue;
-    }
-    if (character === '$') {
-      close(index === pattern.length - 1);
+      isAtStart = character === '^' && index === 0;
       index += 1;
       if (isQuantifier(pattern, index)) return null;
       continue;
     }
     const atom = readAtom(pattern, index);
-    if (!atom) return null;
-    const repeat = readRepeat(pattern, atom.end);
-    if (!repeat) return null;
+    const repeat = atom && readRepeat(pattern, atom.end);
+    if (!atom || !repeat) return null;
     if (atom.literal === null || repeat.mayBeAbsent) {
+      if (isAtStart && text === '' && repeat.end === atom.end) beginnings = plainAlternatives(pattern, index, atom.end);
       close(false);
     } else {
       text += atom.literal;
@@ -90,7 +130,24 @@ function readRuns(pattern: string): Run[] | null {
     index = repeat.end;
   }
   close(false);
-  return runs;
+  return { runs, beginnings };
+}
+
+/** The texts of a group that holds nothing but literal texts (`(?:llama|qwen)`); null for anything else. */
+function plainAlternatives(pattern: string, start: number, end: number): readonly string[] | null {
+  if (pattern.charAt(start) !== '(') return null;
+  const inner = pattern.startsWith('(?:', start) ? start + 3 : start + 1;
+  const branches = splitBranches(pattern, inner, end - 1);
+  if (!branches) return null;
+  const texts: string[] = [];
+  for (const branch of branches) {
+    const read = readRuns(branch);
+    const [only] = read?.runs ?? [];
+    // One run that is as long as the branch (escapes aside) has nothing else beside it.
+    if (!only || read?.runs.length !== 1 || only.text.length !== branch.replace(/\\(.)/g, '$1').length) return null;
+    texts.push(only.text);
+  }
+  return texts;
 }
 
 interface Atom {

@@ -10,7 +10,7 @@ export const LONGEST_MODEL_NAME = 512;
 const REMEMBERED_NAMES = 2_000;
 
 interface CompiledPattern {
-  readonly literals: RequiredLiterals;
+  readonly literals: readonly RequiredLiterals[];
   /** Null for a pattern that the engine refuses: it matches nothing. */
   readonly engine: RE2JS | null;
 }

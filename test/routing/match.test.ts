@@ -34,19 +34,25 @@ describe('patterns', () => {
 });
 
 describe('required literals', () => {
+  const claim = (prefix: string, suffix: string, inner: string) => ({ prefix, suffix, inner });
   test.each([
-    ['^meta-llama/.*', { prefix: 'meta-llama/', suffix: '', inner: '' }],
-    ['.*\\.gguf$', { prefix: '', suffix: '.gguf', inner: '' }],
-    ['.*:\\d+[bB]$', { prefix: '', suffix: '', inner: ':' }],
-    ['^exact$', { prefix: 'exact', suffix: 'exact', inner: '' }],
-    ['ab?cd', { prefix: '', suffix: '', inner: 'cd' }],
-    ['^a*b', { prefix: '', suffix: '', inner: 'b' }],
-    ['xa+bcd', { prefix: '', suffix: '', inner: 'bcd' }],
-    ['a|b', { prefix: '', suffix: '', inner: '' }],
-    ['(?:a|b)cd', { prefix: '', suffix: '', inner: 'cd' }],
-    ['(?i)abc', { prefix: '', suffix: '', inner: '' }],
-    ['\\Qa.b\\E', { prefix: '', suffix: '', inner: '' }],
-    ['x{0}y', { prefix: '', suffix: '', inner: 'y' }],
+    ['^meta-llama/.*', [claim('meta-llama/', '', '')]],
+    ['.*\\.gguf$', [claim('', '.gguf', '')]],
+    ['.*:\\d+[bB]$', [claim('', '', ':')]],
+    ['^exact$', [claim('exact', 'exact', '')]],
+    ['ab?cd', [claim('', '', 'cd')]],
+    ['^a*b', [claim('', '', 'b')]],
+    ['xa+bcd', [claim('', '', 'bcd')]],
+    ['a|^bc', [claim('', '', 'a'), claim('bc', '', '')]],
+    ['a|.*', []],
+    ['(?:a|b)cd', [claim('', '', 'cd')]],
+    ['^(?:llama|qwen\\.)-', [claim('llama', '', '-'), claim('qwen.', '', '-')]],
+    ['^(?:llama|q+)', []],
+    ['^(?:llama|)x', [claim('', '', 'x')]],
+    ['^(?:llama|qwen)?x', [claim('', '', 'x')]],
+    ['(?i)abc', []],
+    ['\\Qa.b\\E', []],
+    ['x{0}y', [claim('', '', 'y')]],
   ])('%s must contain %j', (pattern, expected) => {
     expect(requiredLiterals(pattern)).toEqual(expected);
   });
