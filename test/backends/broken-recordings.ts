@@ -3,7 +3,7 @@
 import { loadRecording, type Recording } from './recordings.ts';
 
 /** How it is broken. */
-export type Breakage =
+type Breakage =
   | 'no_answer'
   | 'empty'
   | 'no_end'

@@ -87,6 +87,8 @@ export interface Shape {
   readonly headers: readonly string[];
   readonly framing: string | null;
   readonly isComplete: boolean;
+  /** Events per HTTP chunk, runs of the same number as one. */
+  readonly flushes?: readonly unknown[];
   readonly body: unknown;
 }
 
@@ -104,7 +106,8 @@ function shape(
     const pieces = text
       .split(type.includes('ndjson') ? '\n' : '\n\n')
       .filter((piece) => piece !== '' && !piece.startsWith(':'));
-    return { status, headers: lines, framing, isComplete, body: collapse(pieces.map(normalizePiece)) };
+    const flushes = collapse(chunkSizes(chunks.filter((chunk) => !chunk.startsWith(':'))));
+    return { status, headers: lines, framing, isComplete, flushes, body: collapse(pieces.map(normalizePiece)) };
   }
   return {
     status,
@@ -130,7 +133,7 @@ export function shapeOfAnswer(answer: RawAnswer): Shape {
 }
 
 /** How many pieces the HTTP chunks hold, in order: where the server flushes. */
-export function chunkSizes(chunks: readonly string[]): number[] {
+function chunkSizes(chunks: readonly string[]): number[] {
   return chunks.map((chunk) => chunk.split(/\n\n|(?<=\})\n/).filter((piece) => piece !== '').length);
 }
 

@@ -17,7 +17,7 @@ export interface RawConnection {
   reset(): void;
 }
 
-export interface RawRequestText {
+interface RawRequestText {
   readonly head: string;
   readonly body: string;
 }

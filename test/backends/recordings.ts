@@ -9,7 +9,7 @@ export type RecordedServer = 'ollama' | 'llama-server' | 'llama-cpp-python' | 'v
  * How the answer ended: properly; by FIN before its end; by our leaving; the connection refused; or not at all
  * within the time we waited.
  */
-export type RecordedEnd = 'complete' | 'eof_early' | 'client_closed' | 'refused' | 'timeout';
+type RecordedEnd = 'complete' | 'eof_early' | 'client_closed' | 'refused' | 'timeout';
 
 export interface Recording {
   /** `ollama/chat-stream` */
@@ -42,7 +42,7 @@ const SERVERS: readonly RecordedServer[] = ['ollama', 'llama-server', 'llama-cpp
 const loaded = new Map<string, Recording>();
 
 /** JSON as the recorder wrote it: Python's default, with blanks, and only ASCII. */
-export function asSent(value: unknown): string {
+function asSent(value: unknown): string {
   if (typeof value === 'string') return value;
   if (value === null || value === undefined) return '';
   const spaced = (part: unknown): string => {
@@ -148,7 +148,7 @@ export function headerOf(recording: Recording, name: string): string | null {
 }
 
 /** The answer came as events or lines, not as one object. */
-export function isStream(recording: Recording): boolean {
+function isStream(recording: Recording): boolean {
   return /event-stream|ndjson/.test(headerOf(recording, 'content-type') ?? '');
 }
 

@@ -16,7 +16,7 @@ export { brokenOnes } from './broken-recordings.ts';
 export { bodyOf, completeStreams, listRecordings, loadRecording } from './recordings.ts';
 
 /** What happens after `stopAfter` bytes. */
-export type Ending = 'clean' | 'fin' | 'rst' | 'hang';
+type Ending = 'clean' | 'fin' | 'rst' | 'hang';
 
 export interface ReplayOptions {
   readonly port?: number;

@@ -27,7 +27,7 @@ export interface SendOptions {
 }
 
 /** One arrival of body bytes, in order. */
-export interface Arrival {
+interface Arrival {
   /** Ms since the request was sent. */
   readonly atMs: number;
   readonly bytes: Buffer;

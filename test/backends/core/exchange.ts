@@ -11,6 +11,9 @@ import { type RawHeaders, Wire, withHeader } from './wire.ts';
 /** One piece of a stream; several pieces can share one HTTP chunk. */
 export type Part = readonly [mark: Mark, text: string];
 
+/** A reason of our own: the default one is an error object with a stack, too dear for every request. */
+const GONE = 'gone';
+
 export interface ExchangeOptions {
   readonly kind: StandInKind;
   readonly fault: Fault | null;
@@ -34,6 +37,7 @@ export class Exchange {
   readonly #gone = new AbortController();
   #outlet: Outlet | null = null;
   #pings: NodeJS.Timeout | null = null;
+  #parsed: { readonly fields: Fields | null | undefined } | null = null;
   #contents = 0;
   #isOver = false;
   #isSilenced = false;
@@ -69,6 +73,11 @@ export class Exchange {
 
   /** The body as a JSON object; null when it is anything else, undefined when it is not JSON at all. */
   get fields(): Fields | null | undefined {
+    this.#parsed ??= { fields: this.#parse() };
+    return this.#parsed.fields;
+  }
+
+  #parse(): Fields | null | undefined {
     try {
       const parsed: unknown = JSON.parse(this.body.toString());
       return isFields(parsed) ? parsed : null;
@@ -207,6 +216,6 @@ export class Exchange {
   /** Called by the server when the connection or the answer is done. */
   closed(): void {
     this.#finish();
-    this.#gone.abort();
+    this.#gone.abort(GONE);
   }
 }

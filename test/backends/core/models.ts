@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 
-export type ModelCapability = 'completion' | 'embedding' | 'tools' | 'vision' | 'thinking' | 'insert' | 'rerank';
+type ModelCapability = 'completion' | 'embedding' | 'tools' | 'vision' | 'thinking' | 'insert' | 'rerank';
 
 /** Everything any of the real servers tells about a model. */
 export interface StandInModel {

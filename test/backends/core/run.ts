@@ -30,7 +30,7 @@ export class Run {
   /** The first reason counts. */
   stop(reason: StopReason): void {
     this.#stopped ??= reason;
-    this.#stop.abort();
+    this.#stop.abort(reason);
   }
 
   /** Stops the run as soon as the client is gone. */
@@ -54,12 +54,12 @@ export class Run {
     delayMs: number,
     emit: (token: T, index: number) => void,
   ): Promise<StopReason | null> {
-    for (let index = 0; index < tokens.length; index += 1) {
+    for (const [index, token] of tokens.entries()) {
       if (index > 0 && delayMs > 0) await pause(delayMs, this.#stop.signal);
       const held = this.hold?.();
       if (held) await Promise.race([held, untilAborted(this.#stop.signal)]);
       if (this.#stopped !== null) return this.#stopped;
-      emit(tokens[index] as T, index);
+      emit(token, index);
       // A fault made the answer fall silent: the engine looks busy until the client gives up.
       if (this.exchange.isSilenced) await untilAborted(this.exchange.gone);
     }

@@ -16,7 +16,7 @@ export interface OllamaState {
   readonly runs: Set<RunOf>;
 }
 
-export interface RunOf {
+interface RunOf {
   readonly run: Run;
   readonly model: StandInModel;
 }

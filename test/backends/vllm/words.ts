@@ -26,7 +26,7 @@ export interface VllmWords {
   whole(planned: readonly Planned[], finish: Finish | null): unknown;
 }
 
-export interface WordsContext {
+interface WordsContext {
   readonly asked: Asked;
   readonly model: string;
   /** What the ids are made of: the client's `X-Request-Id`, or chance. */
