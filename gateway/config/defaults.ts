@@ -114,7 +114,7 @@ export const defaultCache: CacheSettings = freezeDeep({
 
 export const defaultRedis = freezeDeep({ host: '127.0.0.1', port: 6379, database: 0 });
 
-export const defaultRouting: RoutingSettings = freezeDeep({
+const defaultRouting: RoutingSettings = freezeDeep({
   mode: { is: 'rules' },
   aliases: new Map(),
   metadataRules: [],

@@ -27,7 +27,7 @@ export interface LocatedScalar extends Placed {
   missing: string | null;
 }
 
-export interface LocatedList extends Placed {
+interface LocatedList extends Placed {
   readonly kind: 'list';
   readonly items: Located[];
 }

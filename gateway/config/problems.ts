@@ -43,7 +43,7 @@ export const problemCodes = [
   'litellm_differs',
 ] as const;
 
-export type ProblemCode = (typeof problemCodes)[number];
+type ProblemCode = (typeof problemCodes)[number];
 
 /** Where in the document: keys and list indexes from the root. */
 export type DocumentPath = readonly (string | number)[];

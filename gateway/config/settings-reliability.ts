@@ -17,7 +17,7 @@ export type RetryPolicy = ReadonlyMap<RetryClass, number>;
 /** Model group (or `*`) to the groups that are asked next, in order. */
 export type GroupFallbacks = ReadonlyMap<string, readonly string[]>;
 
-export interface CircuitBreakerSettings {
+interface CircuitBreakerSettings {
   readonly failureThreshold: number;
   readonly openMs: number;
 }

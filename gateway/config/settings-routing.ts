@@ -100,7 +100,7 @@ export interface MetadataRule {
   readonly position: FilePosition;
 }
 
-export interface RedundantProvider {
+interface RedundantProvider {
   readonly provider: string;
   /** Its own name for that model; null: found as usual. */
   readonly upstreamModel: string | null;
@@ -218,7 +218,7 @@ export interface FirstRequestSettings {
   readonly warmCheckTimeoutMs: number;
 }
 
-export type RoutingMetric =
+type RoutingMetric =
   | 'routing_decision_time_ms'
   | 'exact_match_rate'
   | 'pattern_match_rate'

@@ -176,7 +176,7 @@ function sentence(issue: Issue, node: Located, path: DocumentPath): string {
 const secretKeys = /key|password|secret|token|credential|headers|sha256|database_url/i;
 
 /** Whether what stands at a path must not be repeated in a message. */
-export function isSecretPath(path: DocumentPath): boolean {
+function isSecretPath(path: DocumentPath): boolean {
   return path.some((step) => typeof step === 'string' && secretKeys.test(step));
 }
 

@@ -17,7 +17,7 @@ const prices = {
   output_cost_per_token: key(fraction, 'Price of an answer token.'),
 };
 
-export const litellmParams = z.looseObject({
+const litellmParams = z.looseObject({
   model: required(
     text,
     'VENDOR/MODEL. `ollama/`, `ollama_chat/`, `hosted_vllm/` and `openai/` with an api_base are servers of yours.',
@@ -43,7 +43,7 @@ export const litellmParams = z.looseObject({
   ...prices,
 });
 
-export const modelInfo = z.looseObject({
+const modelInfo = z.looseObject({
   mode: key(text, 'What it is for: chat, completion, embedding, rerank, ...'),
   max_input_tokens: key(number, 'Tokens of context.'),
   supports_vision: key(flag, 'Images.'),
@@ -185,8 +185,6 @@ export const environmentVariables = z.record(
 export type ModelEntryValues = z.infer<typeof modelEntry>;
 export type LitellmParamsValues = z.infer<typeof litellmParams>;
 export type ModelInfoValues = z.infer<typeof modelInfo>;
-export type RouterValues = z.infer<typeof routerSettings>;
-export type LitellmValues = z.infer<typeof litellmSettings>;
 export type CacheValues = z.infer<typeof cacheOptions>;
 export type FallbackValues = z.infer<typeof fallbackLists>;
 export type RetryPolicyValues = z.infer<typeof retryPolicy>;

@@ -16,7 +16,7 @@ import {
   timeouts,
 } from './values.ts';
 
-export const capability = z.enum([
+const capability = z.enum([
   'completion',
   'embedding',
   'rerank',
@@ -46,7 +46,7 @@ const model = z.strictObject({
   max_parallel_requests: key(number, 'Requests this model takes at once.'),
 });
 
-export const probe = z.strictObject({
+const probe = z.strictObject({
   schedule: key(text, 'A cron expression (a seconds field is allowed), in place of the interval.'),
   interval: key(seconds, 'Between two probes (15 s).'),
   interval_ms: key(milliseconds, 'The same in milliseconds.'),

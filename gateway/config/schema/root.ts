@@ -67,9 +67,6 @@ const unusedSections = Object.fromEntries(
   ]),
 );
 
-/** The sections in which unknown keys only deserve a warning. */
-export const litellmSections: ReadonlySet<string> = new Set(Object.keys(litellmKeys));
-
 export const configSchema = z.strictObject({ ...gatewayKeys, ...litellmKeys, ...unusedSections });
 
 const typed = z.strictObject({ ...gatewayKeys, ...litellmKeys });

@@ -179,5 +179,4 @@ export const routingMetric = z.enum([
 export type RuleOptions = z.infer<z.ZodObject<typeof options>>;
 export type UpstreamValues = z.infer<z.ZodObject<typeof upstream>>;
 export type ChainLinkValues = z.infer<typeof chainLink>;
-export type StrategyEntryValues = z.infer<typeof strategyEntry>;
 export type WeightValues = z.infer<typeof weights>;

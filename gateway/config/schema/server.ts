@@ -50,4 +50,3 @@ export const history = z.strictObject({
 
 export type ServerValues = z.infer<typeof server>;
 export type LimitValues = z.infer<typeof limits>;
-export type HistoryValues = z.infer<typeof history>;

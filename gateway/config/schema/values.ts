@@ -35,8 +35,6 @@ function time(unit: string) {
 export const seconds = time('seconds');
 export const milliseconds = time('milliseconds');
 
-export type TimeValue = z.infer<typeof seconds>;
-
 const sizeText = /^\d+(\.\d+)?\s*[KkMmBbTt]$/;
 
 const sizeError = { error: 'expected a size in parameters, such as "13B", "0.5B" or "350M"' };
