@@ -35,7 +35,8 @@ const PRINTABLE = /^[\x20-\x7e]*$/;
 
 /** A header value that is safe whatever a model or rule is called: percent-encoded outside printable ASCII. */
 export function headerSafe(value: string): string {
-  return PRINTABLE.test(value) ? value : encodeURIComponent(value);
+  // Half of a surrogate pair, which JSON can carry, has no encoding.
+  return PRINTABLE.test(value) ? value : encodeURIComponent(value.toWellFormed());
 }
 
 /** What the `x-switchyard-*` headers say of an answer. */

@@ -13,6 +13,8 @@ export interface FrontOptions {
   readonly dispatchLimits?: Partial<DispatchLimits>;
   /** `timeouts` of every provider, as YAML flow. */
   readonly timeouts?: string;
+  /** Further YAML at the top level. */
+  readonly rules?: string;
   /** Waits until all of these are listed. */
   readonly models?: readonly string[];
   /** Further lines of each provider's entry, by its place in the list. */
@@ -33,7 +35,7 @@ export async function inFrontOf(providers: readonly Provider[], options: FrontOp
       ...(extra === undefined ? [] : [`    ${extra}`]),
     ].join('\n');
   });
-  const yaml = `providers:\n${entries.join('\n')}\nrouting_mode: order\n`;
+  const yaml = `providers:\n${entries.join('\n')}\nrouting_mode: order\n${options.rules ?? ''}\n`;
   const { dispatchLimits } = options;
   const gateway = await testGateway(yaml, dispatchLimits === undefined ? {} : { dispatchLimits });
   await listed(gateway, options.models ?? [MODEL]);
