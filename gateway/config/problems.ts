@@ -26,6 +26,8 @@ export const problemCodes = [
   'secret_missing',
   'secrets_readable',
   'invalid_regex',
+  // Told by the parser of conditions.
+  'invalid_condition',
   'invalid_cron',
   'invalid_url',
   'own_address',
