@@ -44,6 +44,8 @@ export type StepFinding =
       readonly missed: readonly Proposal[];
     };
 
+/** Stands for the model of a provider that was asked for none and has none of its own accord. */
+const ANY_MODEL = '*';
 const NOTHING: readonly Proposal[] = Object.freeze([]);
 
 export function noMatch(why: string, missed: readonly Proposal[] = NOTHING): StepFinding {
@@ -92,7 +94,7 @@ export function propose(
   target: Target | null,
 ): Proposal {
   const served = servedBy(question, provider, model, terms);
-  const missing = model ?? question.name ?? '';
+  const missing = model ?? question.name ?? ANY_MODEL;
   if (isPinnedElsewhere(question, provider)) {
     return barredProposal(provider, served?.model ?? missing, served?.facts ?? null, 'pinned_elsewhere', target);
   }

@@ -34,12 +34,13 @@ export function nameTooLong(length: number, limit: number): DecisionError {
   };
 }
 
-export function unknownProvider(name: string, known: Iterable<string>): DecisionError {
+/** @param by who pins: the header, or the mode of the window */
+export function unknownProvider(name: string, known: Iterable<string>, by: string): DecisionError {
   const names = [...known];
   const those = names.length === 0 ? 'none is configured' : `there are ${names.join(', ')}`;
   return {
     code: 'unknown_provider',
-    message: `the header X-Provider names "${name}", which is no provider here: ${those}`,
+    message: `${by} names "${name}", which is no provider here: ${those}`,
     retryAfterSeconds: null,
   };
 }

@@ -46,7 +46,15 @@ export function route(
   const alias = followAlias(facts.model, rules, snapshot);
   const pin = facts.pin ?? pinOfMode(rules);
   if (pin !== null && !snapshot.providers.has(pin)) {
-    return refused(facts, snapshot, unknownProvider(pin, snapshot.providers.keys()));
+    return refused(
+      facts,
+      snapshot,
+      unknownProvider(
+        pin,
+        snapshot.providers.keys(),
+        facts.pin === null ? 'the routing mode' : 'the header X-Provider',
+      ),
+    );
   }
   const { name } = alias;
   const named = name === null ? null : rules.models.find(name, snapshot.providers);

@@ -3,7 +3,7 @@
 import { canServe, matched, noMatch, type Proposal, proposeTargets, type StepFinding, skipped } from '../proposal.ts';
 import type { Question } from '../question.ts';
 import type { Rule, Rules } from '../rules.ts';
-import { exactTerms, providerTerms } from '../servable.ts';
+import { providerTerms } from '../servable.ts';
 import { fillWildcard, matchWildcard } from '../wildcard.ts';
 import { whyNone } from './exact.ts';
 
@@ -12,17 +12,16 @@ export function patternStep(question: Question): StepFinding {
   if (rules.patterns.length === 0 && rules.wildcards.length === 0) return skipped('no patterns are configured');
   if (name === null) return noMatch('no model was named');
   const missed: Proposal[] = [];
+  const terms = providerTerms(question);
   for (const index of rules.patternMatcher.matches(name)) {
     const rule = rules.patterns[index];
     if (!rule) continue;
-    const proposals = proposeTargets(question, rule.targets, providerTerms(question));
+    const proposals = proposeTargets(question, rule.targets, terms);
     if (proposals.some(canServe)) return matched(patternWords(rules, index), rule, [...proposals, ...missed]);
     missed.push(...proposals);
   }
   for (const { rule, captures } of matchingWildcards(rules, name)) {
-    const proposals = proposeTargets(question, rule.targets, exactTerms, (model) =>
-      fillWildcard(model, captures, name),
-    );
+    const proposals = proposeTargets(question, rule.targets, terms, (model) => fillWildcard(model, captures, name));
     if (proposals.some(canServe)) return matched(`"${name}" fits ${rule.id}`, rule, [...proposals, ...missed]);
     missed.push(...proposals);
   }
