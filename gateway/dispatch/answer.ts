@@ -33,7 +33,6 @@ export interface AnswerReader {
   readonly isCommitted: boolean;
   /** The client has all of it, whatever the connection still does. */
   readonly isDelivered: boolean;
-  readonly hasEnded: boolean;
   readonly refusal: { readonly status: number; readonly text: string; readonly json: unknown } | null;
   readonly usage: Usage | null;
   readonly contentCharacters: number;

@@ -106,6 +106,8 @@ class AttemptRun implements ReuseAwareHandler, AnswerHost {
   #cancelTimer: (() => void) | null = null;
   #armedFor = Number.POSITIVE_INFINITY;
   #wasRepeated = false;
+  /** The connection has nothing more to say: there is nothing left to stop. */
+  #isConnectionDone = false;
 
   constructor(context: AttemptContext, input: AttemptInput, resolve: (result: AttemptResult) => void) {
     this.#context = context;
@@ -168,12 +170,14 @@ class AttemptRun implements ReuseAwareHandler, AnswerHost {
   }
 
   onResponseEnd(): void {
+    this.#isConnectionDone = true;
     if (this.#phase !== 'settled') this.#reader?.onEnd();
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
     if (this.#phase === 'settled') return;
     if (this.#reader !== null) {
+      this.#isConnectionDone = true;
       this.#reader.onCut(describeTransportError(error).message);
       return;
     }
@@ -262,8 +266,8 @@ class AttemptRun implements ReuseAwareHandler, AnswerHost {
     const controller = this.#controller;
     const reader = this.#reader;
     reader?.release();
-    // After a clean end this does nothing; else the provider stops working for nobody.
-    if (ended !== 'complete' || reader?.hasEnded !== true) controller?.abort(new Error(`attempt ended: ${ended}`));
+    // A provider that is not done stops working for nobody; one that is keeps its connection for the next request.
+    if (!this.#isConnectionDone) controller?.abort(new Error(`attempt ended: ${ended}`));
     this.#resolve({
       ended,
       failure,

@@ -11,7 +11,6 @@ export class BytesReader implements AnswerReader {
   readonly changes: readonly string[] = [];
   isCommitted = false;
   isDelivered = false;
-  hasEnded = false;
   readonly #host: AnswerHost;
   readonly #status: number;
   readonly #headers: ProviderHeaders;
@@ -37,7 +36,6 @@ export class BytesReader implements AnswerReader {
   }
 
   onEnd(): void {
-    this.hasEnded = true;
     if (!this.isCommitted) {
       this.#host.fail('bad_answer', `${this.#host.input.provider.name} answered ${this.#status} with an empty body`);
       return;

@@ -14,7 +14,6 @@ export class JsonReader implements AnswerReader {
   changes: readonly string[] = [];
   isCommitted = false;
   isDelivered = false;
-  hasEnded = false;
   readonly #host: AnswerHost;
   readonly #status: number;
   readonly #headers: ProviderHeaders;
@@ -43,7 +42,6 @@ export class JsonReader implements AnswerReader {
   }
 
   onEnd(): void {
-    this.hasEnded = true;
     const { reply } = this.#host.input;
     if (this.isCommitted) {
       this.isDelivered = true;

@@ -26,7 +26,6 @@ export class RefusalReader implements AnswerReader {
   readonly usage = null;
   readonly contentCharacters = 0;
   readonly changes: readonly string[] = [];
-  hasEnded = false;
   refusal: AnswerReader['refusal'] = null;
   readonly #host: AnswerHost;
   readonly #status: number;
@@ -47,7 +46,6 @@ export class RefusalReader implements AnswerReader {
   }
 
   onEnd(): void {
-    this.hasEnded = true;
     this.#judge();
   }
 

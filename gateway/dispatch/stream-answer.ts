@@ -12,7 +12,6 @@ export class StreamReader implements AnswerReader {
   readonly changes: readonly string[] = [];
   isCommitted = false;
   isDelivered = false;
-  hasEnded = false;
   readonly #host: AnswerHost;
   readonly #status: number;
   readonly #headers: ProviderHeaders;
@@ -25,6 +24,7 @@ export class StreamReader implements AnswerReader {
   #forwarded = 0;
   #contentCount = 0;
   #isEndSeen = false;
+  #hasEnded = false;
 
   constructor(host: AnswerHost, status: number, headers: ProviderHeaders) {
     this.#host = host;
@@ -55,7 +55,7 @@ export class StreamReader implements AnswerReader {
   }
 
   onEnd(): void {
-    this.hasEnded = true;
+    this.#hasEnded = true;
     if (this.isDelivered) return;
     const observer = this.#observer;
     observer.end();
@@ -135,7 +135,7 @@ export class StreamReader implements AnswerReader {
   }
 
   #noteEnd(): void {
-    if (this.isDelivered || this.hasEnded) return;
+    if (this.isDelivered || this.#hasEnded) return;
     if (this.#observer.falseEndAt !== null) {
       this.#break('the provider ended its answer without finishing it');
     } else if (this.#observer.isComplete && !this.#isEndSeen) {
