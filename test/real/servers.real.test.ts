@@ -3,12 +3,11 @@
 
 import Anthropic from '@anthropic-ai/sdk';
 import { Ollama } from 'ollama';
-import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type TestGateway, testGateway } from '../support/gateway.ts';
-import { configurationOf, presentServers, type RealServer, realServers } from './servers.ts';
+import { modelOf, openai, QUESTION } from './clients.ts';
+import { configurationOf, presentServers, realServers } from './servers.ts';
 
-const QUESTION = [{ role: 'user' as const, content: 'Say hello.' }];
 let gateway: TestGateway;
 
 beforeAll(async () => {
@@ -19,24 +18,6 @@ afterAll(async () => {
   await gateway?.close();
 });
 
-function openai(server: RealServer): OpenAI {
-  const defaultHeaders = { 'x-provider': server.name };
-  return new OpenAI({ apiKey: 'none', baseURL: `${gateway.url}/v1`, maxRetries: 0, defaultHeaders });
-}
-
-/** The first model that the server itself lists and that chats. */
-async function modelOf(server: RealServer): Promise<string> {
-  const status = (await (await gateway.admin('/admin/status')).json()) as {
-    providers: { name: string; observed: string; models: { id: string }[] }[];
-  };
-  const provider = status.providers.find(({ name }) => name === server.name);
-  expect(provider?.observed).toBe('ready');
-  const ids = provider?.models.map(({ id }) => id) ?? [];
-  const model = ids.find((id) => id.startsWith('tiny')) ?? ids[0];
-  if (model === undefined) throw new Error(`${server.name} lists no model`);
-  return model;
-}
-
 test.runIf(presentServers.length === 0)('no real server is named: nothing was tried', () => {
   console.log(`skipped: set ${realServers.map(({ variable }) => variable).join(', ')} to addresses of real servers`);
 });
@@ -45,8 +26,8 @@ for (const server of realServers) {
   const isAbsent = server.url === null;
   describe.skipIf(isAbsent)(`${server.name}${isAbsent ? ` (${server.variable} is not set)` : ''}`, () => {
     test('a JSON answer arrives whole, and its headers name who gave it', async () => {
-      const model = await modelOf(server);
-      const { data, response } = await openai(server)
+      const model = await modelOf(gateway, server);
+      const { data, response } = await openai(gateway, server)
         .chat.completions.create({ model, messages: QUESTION, max_tokens: 8 })
         .withResponse();
       expect(data.choices[0]?.finish_reason).toMatch(/stop|length/);
@@ -58,8 +39,8 @@ for (const server of realServers) {
     });
 
     test('a stream arrives piece by piece and complete', async () => {
-      const model = await modelOf(server);
-      const stream = await openai(server).chat.completions.create({
+      const model = await modelOf(gateway, server);
+      const stream = await openai(gateway, server).chat.completions.create({
         model,
         messages: QUESTION,
         max_tokens: 12,
@@ -76,21 +57,21 @@ for (const server of realServers) {
     });
 
     test('completions are passed through', async () => {
-      const model = await modelOf(server);
-      const answer = await openai(server).completions.create({ model, prompt: 'Once', max_tokens: 5 });
+      const model = await modelOf(gateway, server);
+      const answer = await openai(gateway, server).completions.create({ model, prompt: 'Once', max_tokens: 5 });
       expect(answer.choices[0]?.text).toEqual(expect.any(String));
     });
 
     test('a prompt that is far too long is refused as such, also by a server that would cut it in silence', async () => {
-      const model = await modelOf(server);
+      const model = await modelOf(gateway, server);
       const messages = [{ role: 'user' as const, content: 'the time of day '.repeat(6_000) }];
-      const asked = openai(server).chat.completions.create({ model, messages, max_tokens: 4 });
+      const asked = openai(gateway, server).chat.completions.create({ model, messages, max_tokens: 4 });
       await expect(asked).rejects.toMatchObject({ status: 400, code: 'context_length_exceeded' });
     });
 
     test('a client that leaves in mid-stream is forgotten, and the server answers the next', async () => {
-      const model = await modelOf(server);
-      const stream = await openai(server).chat.completions.create({
+      const model = await modelOf(gateway, server);
+      const stream = await openai(gateway, server).chat.completions.create({
         model,
         messages: QUESTION,
         max_tokens: 200,
@@ -98,7 +79,7 @@ for (const server of realServers) {
       });
       for await (const _chunk of stream) break;
       stream.controller.abort();
-      const next = await openai(server).chat.completions.create({ model, messages: QUESTION, max_tokens: 4 });
+      const next = await openai(gateway, server).chat.completions.create({ model, messages: QUESTION, max_tokens: 4 });
       expect(next.choices).toHaveLength(1);
       const { providers } = (await (await gateway.admin('/admin/status')).json()) as {
         providers: { name: string; observed: string; inFlight: number }[];
@@ -107,8 +88,8 @@ for (const server of realServers) {
     });
 
     test('a model nobody has is refused by the gateway, with the nearest names', async () => {
-      const asked = openai(server).chat.completions.create({ model: 'tinny-gpt-900b', messages: QUESTION });
-      if (server.name === 'llama_cpp' || server.name === 'llama_cpp_python') {
+      const asked = openai(gateway, server).chat.completions.create({ model: 'tinny-gpt-900b', messages: QUESTION });
+      if (['llama_cpp', 'llama_embeddings', 'llama_cpp_python'].includes(server.name)) {
         // These answer any name with what they have; a pin names them, so a substitute is allowed and told.
         const { response } = await asked.withResponse();
         expect(response.headers.get('x-switchyard-model')).not.toBe('tinny-gpt-900b');
@@ -144,7 +125,7 @@ const messagesServers = presentServers.filter(
 describe.skipIf(messagesServers.length === 0)('a client that speaks Messages', () => {
   for (const server of messagesServers) {
     test(`${server.name} answers it natively`, async () => {
-      const model = await modelOf(server);
+      const model = await modelOf(gateway, server);
       const defaultHeaders = { 'x-provider': server.name };
       const client = new Anthropic({ apiKey: 'none', baseURL: gateway.url, maxRetries: 0, defaultHeaders });
       const whole = await client.messages.create({ model, messages: QUESTION, max_tokens: 6 });

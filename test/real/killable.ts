@@ -1,0 +1,79 @@
+// Real servers that a test starts, freezes and kills itself, each by a command line of the environment.
+// `PORT` in it is replaced by a free port; it runs in a process group of its own, so that children die with it.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { ProviderKind } from '../../gateway/types.ts';
+
+export interface KillableKind {
+  readonly kind: ProviderKind;
+  readonly variable: string;
+  readonly command: string | null;
+}
+
+function killable(kind: ProviderKind, variable: string): KillableKind {
+  return { kind, variable, command: process.env[variable] ?? null };
+}
+
+export const killableKinds: readonly KillableKind[] = [
+  killable('ollama', 'SWITCHYARD_TEST_RUN_OLLAMA'),
+  killable('llama_cpp', 'SWITCHYARD_TEST_RUN_LLAMA_CPP'),
+  killable('llama_cpp_python', 'SWITCHYARD_TEST_RUN_LLAMA_CPP_PYTHON'),
+  killable('vllm', 'SWITCHYARD_TEST_RUN_VLLM'),
+];
+
+export interface RunningServer extends AsyncDisposable {
+  readonly url: string;
+  /** SIGKILL to the server and all its children. */
+  kill(): void;
+  /** SIGSTOP to the same: it accepts connections and says nothing. */
+  freeze(): void;
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
+
+/** Starts it on that port and waits until it lists its models. */
+export async function startServer(command: string, port: number): Promise<RunningServer> {
+  const url = `http://127.0.0.1:${port}`;
+  const child = spawn('sh', ['-c', `exec ${command.replaceAll('PORT', String(port))}`], {
+    detached: true,
+    stdio: 'ignore',
+  });
+  const exited = once(child, 'exit');
+  const kill = () => signalGroup(child, 'SIGKILL');
+  const close = async () => {
+    kill();
+    await exited;
+  };
+  while (!(await isListing(url))) {
+    if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode} before it served: ${command}`);
+    await pause(200);
+  }
+  return { url, kill, freeze: () => signalGroup(child, 'SIGSTOP'), [Symbol.asyncDispose]: close };
+}
+
+function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, signal);
+  } catch {
+    // The whole group is gone already.
+  }
+}
+
+async function isListing(url: string): Promise<boolean> {
+  try {
+    return (await fetch(`${url}/v1/models`)).ok;
+  } catch {
+    return false;
+  }
+}
