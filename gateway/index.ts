@@ -99,7 +99,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         : { ...options.discovery, ollamaHost: env.OLLAMA_HOST, ownPorts: () => (ownPort === 0 ? [] : [ownPort]) },
   });
   const history = openHistory({ folder: dataFolder, settings: store.current.history, log, clock, instance });
-  const outcomes = new Outcomes(new Metrics(), history, log);
+  const outcomes = new Outcomes(newMetrics(store, catalog, clock), history, log);
   const slots = new Slots(clock, (provider, queued) => catalog.setQueued(provider, queued));
   const pools = new UpstreamPools();
   const dispatchLimits = { ...defaultDispatchLimits, ...options.dispatchLimits };
@@ -188,6 +188,17 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     },
     close: ({ isForced = false } = {}) => close(isForced),
   };
+}
+
+function newMetrics(store: SettingsStore, catalog: Catalog, clock: Clock): Metrics {
+  return new Metrics({
+    clock,
+    isListed: (provider, model) => catalog.snapshot().providers.get(provider)?.models.has(model) === true,
+    priceOf: (provider, model) => {
+      const declared = store.current.providers.get(provider)?.models.get(model);
+      return declared === undefined ? null : { input: declared.inputCostPerToken, output: declared.outputCostPerToken };
+    },
+  });
 }
 
 /** Rules are compiled once for each settings object: when it is verified, before it is in force. */
