@@ -85,7 +85,7 @@ export function parseSize(text: string): number | null {
 }
 
 /** Headers that carry credentials: no rule may read them. */
-export function isSecretHeader(name: string): boolean {
+function isSecretHeader(name: string): boolean {
   return /^(?:proxy-)?authorization$|cookie|api-?key|-key$|token|secret/.test(name);
 }
 

@@ -47,7 +47,7 @@ export interface Rule {
   readonly siblings: readonly string[];
 }
 
-export interface CompiledCondition {
+interface CompiledCondition {
   readonly condition: Condition;
   readonly text: string;
 }
@@ -174,7 +174,7 @@ export function bareRule(id: string, strategy: StrategyName): Rule {
   return { id, targets: [], fallback: NO_FALLBACK, strategy, requiresWarm: false, timeouts: null, siblings: [] };
 }
 
-export function target(provider: string, model: string | null, weight: number | null = null): Target {
+function target(provider: string, model: string | null, weight: number | null = null): Target {
   return { provider, model, deployment: null, weight };
 }
 

@@ -122,7 +122,7 @@ export const aFleet: fc.Arbitrary<Snapshot> = fc
 
 const common = fc.record({ fallback: aFallback, routingStrategy: aStrategy, requiresWarm: fc.boolean() });
 
-export const aSketch: fc.Arbitrary<RoutingSketch> = fc
+const aSketch: fc.Arbitrary<RoutingSketch> = fc
   .record({
     exact: fc.array(fc.tuple(aName, aProvider, common, fc.constantFrom(null, 'qwen')), { maxLength: 4 }),
     patterns: fc.array(fc.tuple(fc.constantFrom('^llama', 'qwen|tiny', '.*', '('), aProvider, common), {
@@ -206,7 +206,7 @@ export const aRequest: fc.Arbitrary<RequestFacts> = fc
   })
   .map((changes) => facts(changes));
 
-export const aState: fc.Arbitrary<RouteState> = fc
+const aState: fc.Arbitrary<RouteState> = fc
   .record({
     blocked: fc.dictionary(
       aProvider,

@@ -7,7 +7,6 @@ import {
   fallbackTo,
   fleet,
   metadata,
-  model,
   order,
   pattern,
   position,

@@ -185,7 +185,7 @@ export interface RoutingSketch
   readonly reliability?: Partial<ReliabilitySettings>;
 }
 
-export function settings(sketch: RoutingSketch = {}): Settings {
+function settings(sketch: RoutingSketch = {}): Settings {
   const empty = emptySettings();
   const { exact: rules = [], groups = {}, capabilities = [], chains = {}, reliability = {}, ...rest } = sketch;
   return {

@@ -32,7 +32,7 @@ function isWithin(size: number, { min, max }: SizeRule): boolean {
 }
 
 /** `13B`, `350M`: at most one decimal. */
-export function sizeWords(size: number): string {
+function sizeWords(size: number): string {
   const [value, unit] = size >= 1e9 ? [size / 1e9, 'B'] : [size / 1e6, 'M'];
   return `${Math.round(value * 10) / 10}${unit}`;
 }

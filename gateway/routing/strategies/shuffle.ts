@@ -8,7 +8,7 @@ export const shuffle: Strategy = (contenders, { dice }) => {
 };
 
 /** The weight of each contender: the first of the three kinds that anybody has; who lacks it counts as the smallest given. */
-export function shuffleWeights(contenders: readonly Contender[]): readonly number[] {
+function shuffleWeights(contenders: readonly Contender[]): readonly number[] {
   const kinds: readonly (keyof Share)[] = ['weight', 'rpm', 'tpm'];
   for (const kind of kinds) {
     const given = contenders.map(({ share }) => share[kind]);
