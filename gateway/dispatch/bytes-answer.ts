@@ -28,6 +28,13 @@ export class BytesReader implements AnswerReader {
         this.#host.fail('bad_answer', `${this.#host.input.provider.name} answered an HTML page`);
         return;
       }
+      if (this.#host.input.reply.isOpenedEarly) {
+        this.#host.fail(
+          'bad_answer',
+          `${this.#host.input.provider.name} answered no events, but a stream was asked for`,
+        );
+        return;
+      }
       this.isCommitted = true;
       this.#host.commit(this.#status, this.#headers);
     }

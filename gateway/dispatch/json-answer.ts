@@ -1,10 +1,11 @@
 // A JSON answer: held until all of it came and proves to be an answer, because half a JSON is of no use to anybody.
 
 import { encodeEmbeddingsBase64 } from '../protocols/embeddings.ts';
+import { endpointTraits } from '../protocols/endpoints.ts';
 import { inspectAnswer } from '../protocols/inspect.ts';
 import type { FailureKind, Usage } from '../types.ts';
 import type { AnswerHost, AnswerReader } from './answer.ts';
-import type { ProviderHeaders } from './attempt.ts';
+import type { AttemptInput, ProviderHeaders } from './attempt.ts';
 import { parseJson } from './refusal.ts';
 
 export class JsonReader implements AnswerReader {
@@ -34,7 +35,8 @@ export class JsonReader implements AnswerReader {
     }
     const isTooLong = this.#bytes + chunk.length > this.#host.dispatchLimits.heldAnswerBytes;
     if (isTooLong || !this.#host.held.take(chunk.length)) {
-      this.#relayFromHere(chunk);
+      if (isReadable(this.#host.input)) this.#relayFromHere(chunk);
+      else this.#failUnread();
       return;
     }
     this.#chunks.push(chunk);
@@ -82,6 +84,11 @@ export class JsonReader implements AnswerReader {
     if (!isFlowing) this.#host.holdBack();
   }
 
+  #failUnread(): void {
+    const { provider } = this.#host.input;
+    this.#host.fail('bad_answer', `${provider.name} answered JSON, but a stream was asked for`);
+  }
+
   #judge(bytes: Buffer): void {
     const { adapter, endpoint, provider, reply } = this.#host.input;
     if (bytes.length === 0) {
@@ -109,6 +116,10 @@ export class JsonReader implements AnswerReader {
       this.#host.fail('bad_answer', `${provider.name} answered ${why}: ${text.slice(0, 200)}`);
       return;
     }
+    if (!isReadable(this.#host.input)) {
+      this.#failUnread();
+      return;
+    }
     this.usage = inspection.usage;
     this.contentCharacters = inspection.contentCharacters;
     const encoded = this.#host.input.mustEncodeEmbeddings ? encodeEmbeddingsBase64(bytes, json) : null;
@@ -121,4 +132,13 @@ export class JsonReader implements AnswerReader {
     reply.send(this.#status, [...headers, 'content-length', String(body.length)], body);
     this.#host.complete();
   }
+}
+
+/**
+ * A client that asked for events reads none in a JSON object, and takes that for an empty answer. Where streams are an
+ * extra that a server may pass over (transcripts), it is as good as its head, which an early opening has sent already.
+ */
+function isReadable({ endpoint, isStream, reply }: AttemptInput): boolean {
+  const { framing, answersJson } = endpointTraits[endpoint];
+  return !isStream || framing !== 'sse' || !(answersJson || reply.isOpenedEarly);
 }

@@ -34,6 +34,8 @@ export interface Provider extends AsyncDisposable {
   readonly received: readonly Received[];
   /** The last of them. */
   readonly last: Received;
+  /** An answer is still being written, or its connection is still held for it. */
+  readonly hasRunning: boolean;
   readonly openSockets: number;
   /** Answers are written by this from now on. */
   script: Script;
@@ -80,6 +82,7 @@ export async function startProvider(script: Script | null = null, options: Provi
   const facts = factsOf(models);
   const received: Received[] = [];
   const uses = new Map<Socket, number>();
+  const running = new Set<ServerResponse>();
   const server: Server = createServer({ requestTimeout: 0, keepAliveTimeout: 0 });
   const provider: Provider = {
     url: '',
@@ -90,6 +93,9 @@ export async function startProvider(script: Script | null = null, options: Provi
       const last = received.at(-1);
       if (last === undefined) throw new Error('nothing was received');
       return last;
+    },
+    get hasRunning() {
+      return running.size > 0;
     },
     get openSockets() {
       return uses.size;
@@ -117,6 +123,8 @@ export async function startProvider(script: Script | null = null, options: Provi
     uses.set(socket, reuseCount + 1);
     const isOurs = request.method === 'GET' || (path === '/api/show' && headers['x-switchyard-hop'] === undefined);
     if (isOurs) return writeFacts(response, facts[path.split('?', 1)[0] ?? '']);
+    running.add(response);
+    response.on('close', () => running.delete(response));
     const body = await readAll(request).catch(() => null);
     if (body === null) return;
     const one = { path, rawHeaders, headers, body, reuseCount };
