@@ -1,8 +1,9 @@
 // The official client in front of a gateway, set to one of the real servers, and what the gateway says of them.
 
+import { setTimeout as pause } from 'node:timers/promises';
 import OpenAI from 'openai';
-import { expect } from 'vitest';
 import type { AdminProvider, AdminStatus } from '../../gateway/contract.ts';
+import type { Outcome } from '../../gateway/types.ts';
 import type { TestGateway } from '../support/gateway.ts';
 import type { RealServer } from './servers.ts';
 
@@ -26,18 +27,35 @@ export async function providerOf(gateway: TestGateway, server: RealServer): Prom
 }
 
 /** The provider's entry once it is ready: right after the start of a gateway its first probe is still under way. */
-async function readyProvider(gateway: TestGateway, name: string): Promise<AdminProvider | undefined> {
-  const find = async () => (await providersOf(gateway)).find((provider) => provider.name === name);
-  await expect.poll(async () => (await find())?.observed, { timeout: 15_000 }).toBe('ready');
-  return await find();
+async function readyProvider(gateway: TestGateway, name: string): Promise<AdminProvider> {
+  const until = Date.now() + 15_000;
+  for (;;) {
+    const found = (await providersOf(gateway)).find((provider) => provider.name === name);
+    if (found?.observed === 'ready') return found;
+    if (Date.now() > until) throw new Error(`${name} is ${found?.observed ?? 'unknown'}: ${found?.cause?.message}`);
+    await pause(100);
+  }
 }
 
 /** The first model that the server itself lists and that chats. */
 export async function modelOf(gateway: TestGateway, server: Pick<RealServer, 'name'>): Promise<string> {
-  const ids = (await readyProvider(gateway, server.name))?.models.map(({ id }) => id) ?? [];
+  const ids = (await readyProvider(gateway, server.name)).models.map(({ id }) => id);
   const model = ids.find((id) => /^tiny(?!-tools)/.test(id)) ?? ids[0];
   if (model === undefined) throw new Error(`${server.name} lists no model`);
   return model;
+}
+
+/** The record of a request: kept a moment after the client has its last byte. */
+export async function outcomeOf(gateway: TestGateway, requestId: string): Promise<Outcome> {
+  const until = Date.now() + 5_000;
+  for (;;) {
+    try {
+      return await gateway.outcome(requestId);
+    } catch (error) {
+      if (Date.now() > until) throw error;
+      await pause(20);
+    }
+  }
 }
 
 /** What a streamed chat came to. */

@@ -3,7 +3,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type TestGateway, testGateway } from '../support/gateway.ts';
-import { modelOf, openai, providerOf, QUESTION, streamChat } from './clients.ts';
+import { modelOf, openai, outcomeOf, providerOf, QUESTION, streamChat } from './clients.ts';
 import { configurationOf, type PresentServer, present, presentServers } from './servers.ts';
 import { sumsOf, workOf } from './work.ts';
 
@@ -30,7 +30,7 @@ for (const server of present('llama_cpp_python')) {
       expect(chat.error).toBeNull();
       expect(chat.finish).toMatch(/stop|length/);
     }
-    const outcomes = await Promise.all(chats.map(({ requestId }) => gateway.outcome(requestId)));
+    const outcomes = await Promise.all(chats.map(({ requestId }) => outcomeOf(gateway, requestId)));
     expect(outcomes.map(({ result, attempts }) => `${result} ${attempts.length}`)).toEqual(Array(6).fill('complete 1'));
     expect(outcomes.filter(({ queuedMs }) => queuedMs > 0).length).toBeGreaterThanOrEqual(4);
   });
@@ -61,7 +61,7 @@ for (const server of present('ollama')) {
       .toBe(false);
     const chat = await streamChat(openai(gateway, server), model, { maxTokens: 8 });
     expect(chat).toMatchObject({ error: null, finish: expect.stringMatching(/stop|length/) });
-    const { attempts } = await gateway.outcome(chat.requestId);
+    const { attempts } = await outcomeOf(gateway, chat.requestId);
     expect(attempts).toMatchObject([{ failure: null, isCold: true }]);
   });
 }

@@ -1,33 +1,37 @@
 // Real servers that a test starts, freezes and kills itself, each by a command line of the environment.
 // `PORT` in it is replaced by a free port; it runs in a process group of its own, so that children die with it.
 
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ProviderKind } from '../../gateway/types.ts';
 
-export interface KillableKind {
+export interface KillableServer {
+  readonly name: string;
   readonly kind: ProviderKind;
   readonly variable: string;
   readonly command: string | null;
 }
 
-function killable(kind: ProviderKind, variable: string): KillableKind {
-  return { kind, variable, command: process.env[variable] ?? null };
+function killable(name: string, kind: ProviderKind, variable: string): KillableServer {
+  return { name, kind, variable, command: process.env[variable] ?? null };
 }
 
-export const killableKinds: readonly KillableKind[] = [
-  killable('ollama', 'SWITCHYARD_TEST_RUN_OLLAMA'),
-  killable('llama_cpp', 'SWITCHYARD_TEST_RUN_LLAMA_CPP'),
-  killable('llama_cpp_python', 'SWITCHYARD_TEST_RUN_LLAMA_CPP_PYTHON'),
-  killable('vllm', 'SWITCHYARD_TEST_RUN_VLLM'),
+export const killableServers: readonly KillableServer[] = [
+  killable('ollama', 'ollama', 'SWITCHYARD_TEST_RUN_OLLAMA'),
+  killable('llama_cpp', 'llama_cpp', 'SWITCHYARD_TEST_RUN_LLAMA_CPP'),
+  killable('llama_router', 'llama_cpp', 'SWITCHYARD_TEST_RUN_LLAMA_ROUTER'),
+  killable('llama_cpp_python', 'llama_cpp_python', 'SWITCHYARD_TEST_RUN_LLAMA_CPP_PYTHON'),
+  killable('vllm', 'vllm', 'SWITCHYARD_TEST_RUN_VLLM'),
 ];
 
 export interface RunningServer extends AsyncDisposable {
   readonly url: string;
   /** SIGKILL to the server and all its children. */
   kill(): void;
+  /** SIGKILL to its children alone, where the models run (Ollama, vLLM, llama.cpp's router); how many there were. */
+  killChildren(): number;
   /** SIGSTOP to the same: it accepts connections and says nothing. */
   freeze(): void;
 }
@@ -58,7 +62,21 @@ export async function startServer(command: string, port: number): Promise<Runnin
     if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode} before it served: ${command}`);
     await pause(200);
   }
-  return { url, kill, freeze: () => signalGroup(child, 'SIGSTOP'), [Symbol.asyncDispose]: close };
+  return {
+    url,
+    kill,
+    killChildren: () => killChildren(child),
+    freeze: () => signalGroup(child, 'SIGSTOP'),
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+function killChildren(leader: ChildProcess): number {
+  const processes = execFileSync('ps', ['-eo', 'pid=,pgid='], { encoding: 'utf8' });
+  const pids = processes.split('\n').map((line) => line.trim().split(/\s+/).map(Number));
+  const children = pids.flatMap(([pid, group]) => (group === leader.pid && pid !== leader.pid && pid ? [pid] : []));
+  for (const pid of children) process.kill(pid, 'SIGKILL');
+  return children.length;
 }
 
 function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {

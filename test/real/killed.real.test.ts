@@ -4,16 +4,16 @@
 import { APIError } from 'openai';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type TestGateway, testGateway } from '../support/gateway.ts';
-import { modelOf, openai, providerOf, streamChat } from './clients.ts';
-import { freePort, killableKinds, type RunningServer, startServer } from './killable.ts';
+import { modelOf, openai, outcomeOf, providerOf, streamChat } from './clients.ts';
+import { freePort, killableServers, type RunningServer, startServer } from './killable.ts';
 import { type PresentServer, presentServers, type RealServer } from './servers.ts';
 
 const startLimitMs = 300_000;
 
-for (const { kind, variable, command } of killableKinds) {
+for (const { name, kind, variable, command } of killableServers) {
   const other = presentServers.find((server) => server.kind !== kind);
   const isAbsent = command === null || other === undefined;
-  describe.skipIf(isAbsent)(`${kind}${isAbsent ? ` (${variable} is not set, or no second server)` : ''}`, () => {
+  describe.skipIf(isAbsent)(`${name}${isAbsent ? ` (${variable} is not set, or no second server)` : ''}`, () => {
     const victim: RealServer = { name: 'victim', kind, variable, url: null };
     let port: number;
     let model: string;
@@ -58,13 +58,13 @@ exact_matches:
       expect(cut.error).toBeInstanceOf(APIError);
       expect(cut.finish).toBeNull();
       expect(whole).toMatchObject({ error: null, finish: expect.stringMatching(/stop|length/) });
-      const outcome = await gateway.outcome(cut.requestId);
+      const outcome = await outcomeOf(gateway, cut.requestId);
       expect(outcome).toMatchObject({
         result: 'broken',
         provider: 'victim',
         attempts: [{ failure: { kind: 'broken' } }],
       });
-      console.log(`${kind}: client raised "${String(cut.error)}"; record: ${outcome.attempts[0]?.failure?.message}`);
+      console.log(`${name}: client raised "${String(cut.error)}"; record: ${outcome.attempts[0]?.failure?.message}`);
     });
 
     test('while it is gone, its model is answered by the fallback at once', async () => {
@@ -88,10 +88,10 @@ exact_matches:
         server.kill();
         const chat = await asked;
         expect(chat).toMatchObject({ error: null, provider: other.name, finish: expect.stringMatching(/stop|length/) });
-        const { result, attempts } = await gateway.outcome(chat.requestId);
+        const { result, attempts } = await outcomeOf(gateway, chat.requestId);
         expect(result).toBe('complete');
         expect(attempts.map(({ provider }) => provider)).toEqual(['victim', other.name]);
-        console.log(`${kind}: first attempt ${attempts[0]?.failure?.kind}: ${attempts[0]?.failure?.message}`);
+        console.log(`${name}: first attempt ${attempts[0]?.failure?.kind}: ${attempts[0]?.failure?.message}`);
       },
       startLimitMs,
     );
@@ -107,6 +107,22 @@ exact_matches:
       },
       startLimitMs,
     );
+
+    test('only the process that runs the model killed in mid-answer: however its stream ends, it is an error', async (context) => {
+      await modelOf(gateway, victim);
+      let killed = 0;
+      const cut = await streamChat(openai(gateway, victim), model, {
+        maxTokens: 400,
+        onPiece: (pieces) => {
+          if (pieces === 3) killed = server.killChildren();
+        },
+      });
+      if (killed === 0) return context.skip('it has no such process');
+      expect(cut.error).toBeInstanceOf(APIError);
+      const outcome = await outcomeOf(gateway, cut.requestId);
+      expect(outcome).toMatchObject({ result: 'broken', attempts: [{ failure: { kind: 'broken' } }] });
+      console.log(`${name}: client raised "${String(cut.error)}"; record: ${outcome.attempts[0]?.failure?.message}`);
+    });
   });
 }
 

@@ -5,7 +5,7 @@ import Anthropic from '@anthropic-ai/sdk';
 import { Ollama } from 'ollama';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type TestGateway, testGateway } from '../support/gateway.ts';
-import { modelOf, openai, QUESTION } from './clients.ts';
+import { modelOf, openai, outcomeOf, QUESTION } from './clients.ts';
 import { configurationOf, presentServers, realServers } from './servers.ts';
 
 let gateway: TestGateway;
@@ -34,7 +34,7 @@ for (const server of realServers) {
       expect(data.choices[0]?.message.content).toEqual(expect.any(String));
       expect(response.headers.get('x-switchyard-provider')).toBe(server.name);
       expect(response.headers.get('x-switchyard-model')).toBe(model);
-      const outcome = await gateway.outcome(response.headers.get('x-request-id') ?? '');
+      const outcome = await outcomeOf(gateway, response.headers.get('x-request-id') ?? '');
       expect(outcome).toMatchObject({ result: 'complete', provider: server.name, usage: { isEstimated: false } });
     });
 
