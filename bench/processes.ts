@@ -125,6 +125,19 @@ export function startBackend(): Promise<Server> {
   return startPrinting('direct', command, process.env, () => undefined);
 }
 
+let bundle: string | null = null;
+
+/** What `npm start` runs, made once per measurement. */
+function gatewayBundle(): string {
+  if (bundle === null) {
+    const folder = path.join(ROOT, 'dist', 'bench');
+    const built = spawnSync(process.execPath, [path.join(ROOT, 'scripts', 'build.ts'), folder], { stdio: 'inherit' });
+    if (built.status !== 0) throw new Error('the gateway could not be built');
+    bundle = path.join(folder, 'cli.js');
+  }
+  return bundle;
+}
+
 /** @param configuration YAML; the gateway runs with history and metrics on, its log going nowhere */
 export function startGateway(configuration: string): Promise<Server> {
   const folder = mkdtempSync(path.join(tmpdir(), 'switchyard-bench-'));
@@ -132,7 +145,7 @@ export function startGateway(configuration: string): Promise<Server> {
   writeFileSync(file, configuration);
   const command = pinned(PROXY_CPU, [
     process.execPath,
-    path.join(ROOT, 'gateway', 'cli.ts'),
+    gatewayBundle(),
     'start',
     '--config',
     file,

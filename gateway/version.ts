@@ -1,7 +1,5 @@
 // The version of this product, as its package says it.
 
-import { readFileSync } from 'node:fs';
+import manifest from '../package.json' with { type: 'json' };
 
-const packageFile = new URL('../package.json', import.meta.url);
-
-export const version: string = (JSON.parse(readFileSync(packageFile, 'utf8')) as { version: string }).version;
+export const version: string = manifest.version;

@@ -1,13 +1,16 @@
 // Starts a script of this project under the Node it is pinned to, and brings in the packages first when they are missing.
+// With `--built` in front, the gateway is bundled first when its sources changed, and the bundle runs.
 // Plain ES5 CommonJS on purpose: it has to run, and to explain itself, on whatever Node is installed.
 'use strict';
 
 var childProcess = require('child_process');
+var crypto = require('crypto');
 var fs = require('fs');
 var path = require('path');
 
 var ROOT = path.join(__dirname, '..');
 var OLDEST_NODE = [22, 19];
+var KEPT_BUNDLES = 5;
 // npm leaves this file behind after each install; it is as old as the installation.
 var INSTALLED = path.join(ROOT, 'node_modules', '.package-lock.json');
 
@@ -59,6 +62,64 @@ function installPackages() {
   fs.utimesSync(INSTALLED, now, now);
 }
 
+/** Names the state of everything the bundle is made of: the same name, the same code. */
+function sourcesId() {
+  var hash = crypto.createHash('sha256');
+  function add(file) {
+    var stat = fs.statSync(file);
+    if (stat.isDirectory()) {
+      fs.readdirSync(file)
+        .sort()
+        .forEach(function (name) {
+          add(path.join(file, name));
+        });
+    } else hash.update(path.relative(ROOT, file) + ':' + stat.mtimeMs + ':' + stat.size + '\n');
+  }
+  ['gateway', 'package.json', 'package-lock.json', path.join('scripts', 'build.ts')].forEach(function (name) {
+    add(path.join(ROOT, name));
+  });
+  return hash.digest('hex').slice(0, 12);
+}
+
+/** Former bundles are kept for gateways that still run from them and load a part of theirs later. */
+function pruneBundles(folder) {
+  fs.readdirSync(folder)
+    .map(function (name) {
+      return { file: path.join(folder, name), atMs: modifiedAtMs(path.join(folder, name)) };
+    })
+    .sort(function (a, b) {
+      return b.atMs - a.atMs;
+    })
+    .slice(KEPT_BUNDLES)
+    .forEach(function (bundle) {
+      fs.rmSync(bundle.file, { recursive: true, force: true });
+    });
+}
+
+/** The bundled gateway, made now if its sources changed; null when it cannot be made, and then the sources run. */
+function bundle(node) {
+  var folder = path.join(ROOT, 'dist');
+  var target = path.join(folder, sourcesId());
+  if (fs.existsSync(path.join(target, 'cli.js'))) return path.join(target, 'cli.js');
+  process.stderr.write('switchyard: building (once per version)\n');
+  var unfinished = target + '.' + process.pid;
+  var args = [path.join(ROOT, 'scripts', 'build.ts'), unfinished];
+  var result = childProcess.spawnSync(node, args, { cwd: ROOT, stdio: ['ignore', 2, 2] });
+  if (result.status !== 0) {
+    fs.rmSync(unfinished, { recursive: true, force: true });
+    process.stderr.write('switchyard: the build failed (see above): running from the sources, which starts slower\n');
+    return null;
+  }
+  try {
+    fs.renameSync(unfinished, target);
+  } catch (_builtMeanwhile) {
+    // Somebody else made the same bundle at the same time.
+    fs.rmSync(unfinished, { recursive: true, force: true });
+  }
+  pruneBundles(folder);
+  return path.join(target, 'cli.js');
+}
+
 function main(args) {
   if (modifiedAtMs(INSTALLED) < modifiedAtMs(path.join(ROOT, 'package-lock.json'))) installPackages();
   var node = pinnedNode() || (isNewEnough(process.version) ? process.execPath : null);
@@ -72,10 +133,15 @@ function main(args) {
     );
 
   var flags = ['--disable-warning=ExperimentalWarning'];
+  var isBuilt = args[0] === '--built';
+  if (isBuilt) args.shift();
   if (args[0] === '--watch') flags.push(args.shift(), '--watch-preserve-output');
   var script = path.resolve(ROOT, args.shift());
+  if (isBuilt) script = bundle(node) || script;
   // Tools the script starts (the test runner's workers, npx) must find the same Node.
   var env = Object.assign({}, process.env);
+  // Compiled code is kept beside the packages, where only those can write who could change the code itself.
+  if (!env.NODE_COMPILE_CACHE) env.NODE_COMPILE_CACHE = path.join(ROOT, 'node_modules', '.cache', 'switchyard');
   env.PATH = path.dirname(node) + path.delimiter + (env.PATH || '');
   var child = childProcess.spawn(node, flags.concat([script], args), { stdio: 'inherit', env: env });
   ['SIGINT', 'SIGTERM', 'SIGHUP'].forEach(function (signal) {

@@ -112,7 +112,7 @@ export class ProbeConnection {
 }
 
 /** `host:port` of a base URL, for sentences: never its credentials or path. */
-export function serverName(baseUrl: string): string {
+function serverName(baseUrl: string): string {
   return URL.parse(baseUrl)?.host ?? 'the server';
 }
 

@@ -5,7 +5,7 @@ import type { ScheduledTask } from 'node-cron';
 import type { Clock } from '../clock.ts';
 
 /** Between two probes while a provider is watched closely, in ms. */
-export const closeIntervalMs = 2_000;
+const closeIntervalMs = 2_000;
 /** Each wait is up to this much shorter or longer, so that providers are not all probed in the same moment. */
 const jitterShare = 0.1;
 

@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import type { Capability, ModelFacts, ProviderKind } from '../types.ts';
+import type { Parsed } from './kept-file.ts';
 
 const formatVersion = 1;
 
@@ -84,10 +85,8 @@ const stateSchema = z.object({
   lists: z.record(z.string(), listSchema),
 });
 
-export type ParsedState = { readonly is: 'read'; readonly state: SavedState } | { readonly is: 'newer' | 'unreadable' };
-
 /** Reads the text of a `state.json`. Never throws. */
-export function parseState(text: string): ParsedState {
+export function parseState(text: string): Parsed<SavedState> {
   let json: unknown;
   try {
     json = JSON.parse(text);

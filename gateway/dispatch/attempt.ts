@@ -14,7 +14,7 @@ import type { ClientReply } from './exchange.ts';
 import type { HeldBytes } from './held-bytes.ts';
 import type { DispatchLimits } from './limits.ts';
 import type { AttemptLimits } from './time-limits.ts';
-import { describeTransportError } from './transport-error.ts';
+import { describeTransportError, isConnectionLoss } from './transport-error.ts';
 import type { ReuseAwareHandler, UpstreamPools } from './upstream-pools.ts';
 
 /** Everything one attempt needs; the body is already edited for this provider. */
@@ -338,11 +338,6 @@ const timeoutMessages = {
 
 function seconds(ms: number): string {
   return `${Math.round(ms / 100) / 10} s`;
-}
-
-function isConnectionLoss(error: Error): boolean {
-  const { kind } = describeTransportError(error);
-  return kind === 'bad_answer';
 }
 
 function cancelled(status: number | null): Failure {

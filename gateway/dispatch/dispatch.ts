@@ -98,7 +98,6 @@ class RequestRun {
   #decisionMs = 0;
   #queuedMs = 0;
   #opening: EarlyOpening | null = null;
-  #wasOpenedEarly = false;
   #last: AttemptResult | null = null;
   #error: GatewayError | null = null;
   #abortedBy: GatewayError | null = null;
@@ -156,7 +155,6 @@ class RequestRun {
     if (!(error instanceof GatewayError)) {
       this.#deps.log.error('request failed inside the gateway', { id: this.#exchange.id, error });
     }
-    this.#noteEarlyOpening();
     if (this.#reply.isGone || this.#reply.isEnded) return;
     // Half an answer is out already and no end would fit it: the connection's early end has to say so.
     if (this.#reply.isCommitted) this.#reply.cutOff();
@@ -176,7 +174,7 @@ class RequestRun {
       isGone: this.#reply.isGone,
       status: this.#reply.status,
       bytesOut: this.#reply.bytesOut,
-      isOpenedEarly: this.#wasOpenedEarly,
+      isOpenedEarly: this.#reply.wasOpenedEarly,
       durationMs: this.#deps.clock.monotonic() - this.#exchange.receivedAt,
     });
   }
@@ -342,7 +340,6 @@ class RequestRun {
       reply: this.#reply,
       mask: (text) => maskSecrets(text, secretsOf(this.#configuration.settings)),
       replyFacts: () => {
-        this.#noteEarlyOpening();
         this.#opening?.stop();
         return this.#replyFacts(candidate);
       },
@@ -362,17 +359,12 @@ class RequestRun {
     };
   }
 
-  #noteEarlyOpening(): void {
-    if (this.#reply.isOpenedEarly) this.#wasOpenedEarly = true;
-  }
-
   #endUnanswered(): void {
     if (this.#abortedBy !== null) throw this.#abortedBy;
     if (this.#reply.isGone) return;
     const final = finalError(this.#failed);
     if (final.say === 'own') throw final.error;
     this.#opening?.stop();
-    this.#noteEarlyOpening();
     const mask = (text: string) => maskSecrets(text, secretsOf(this.#configuration.settings));
     this.#error = sendProviderWords(this.#reply, this.#exchange, final, mask, this.#replyFacts(null));
   }

@@ -33,6 +33,7 @@ type ReplyState = 'silent' | 'opened_early' | 'committed' | 'ended';
 export class ClientReply {
   readonly #response: ServerResponse;
   #state: ReplyState = 'silent';
+  #wasOpenedEarly = false;
   #isGone = false;
   #isClogged = false;
   #bytesOut = 0;
@@ -62,6 +63,11 @@ export class ClientReply {
     return this.#state === 'opened_early';
   }
 
+  /** Stays true whatever came after. */
+  get wasOpenedEarly(): boolean {
+    return this.#wasOpenedEarly;
+  }
+
   get isSilent(): boolean {
     return this.#state === 'silent';
   }
@@ -86,6 +92,7 @@ export class ClientReply {
   /** Sends status and headers before anything is decided for good; only `filler` and `commit` may follow. */
   openEarly(headers: readonly string[], filler: string): void {
     this.#state = 'opened_early';
+    this.#wasOpenedEarly = true;
     this.#status = 200;
     this.#response.writeHead(200, headers as string[]);
     this.filler(filler);

@@ -4,7 +4,7 @@ import { type AnswerHost, type AnswerReader, headerValue } from './answer.ts';
 import type { ProviderHeaders } from './attempt.ts';
 
 /** Milliseconds a Retry-After asks for (RFC 9110 section 10.2.3: seconds or a date); null when absent or nonsense. */
-export function retryAfterMs(value: string, nowMs: number): number | null {
+function retryAfterMs(value: string, nowMs: number): number | null {
   if (value === '') return null;
   if (/^\d+(\.\d+)?$/.test(value)) return Number(value) * 1_000;
   const atMs = Date.parse(value);

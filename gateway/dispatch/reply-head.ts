@@ -34,7 +34,7 @@ export function passHeaders(into: string[], headers: ProviderHeaders): void {
 const PRINTABLE = /^[\x20-\x7e]*$/;
 
 /** A header value that is safe whatever a model or rule is called: percent-encoded outside printable ASCII. */
-export function headerSafe(value: string): string {
+function headerSafe(value: string): string {
   // Half of a surrogate pair, which JSON can carry, has no encoding.
   return PRINTABLE.test(value) ? value : encodeURIComponent(value.toWellFormed());
 }

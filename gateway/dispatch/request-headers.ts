@@ -9,7 +9,7 @@ import type { RequestHeaders } from '../types.ts';
 const PASSED_ON = ['accept', 'user-agent', 'traceparent', 'openai-beta'] as const;
 
 /** Lists the gateways a request has come through: one that comes back to any of them went in a circle. */
-export const HOP_HEADER = 'x-switchyard-hop';
+const HOP_HEADER = 'x-switchyard-hop';
 
 /** The part that is the same for every request to a provider, by its frozen settings. */
 const ownHeaders = new WeakMap<ProviderSettings, readonly string[]>();

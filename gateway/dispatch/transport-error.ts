@@ -39,10 +39,17 @@ export function describeTransportError(error: Error): TransportFailure {
   if (code.startsWith('ERR_TLS') || code.startsWith('CERT_') || TLS_CODES.has(code)) {
     return { kind: 'unreachable', message: `the TLS connection failed (${code}): see ca_file and tls_insecure` };
   }
-  if (code === 'UND_ERR_SOCKET' || code === 'ECONNRESET' || code === 'EPIPE') {
+  if (LOST.has(code)) {
     return { kind: 'bad_answer', message: `the connection was lost (${error.message})` };
   }
   return { kind: 'bad_answer', message: `what came is not an HTTP answer (${code || error.message})` };
+}
+
+const LOST: ReadonlySet<string> = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE']);
+
+/** The other side ended a connection that stood; nothing came over it that is no HTTP. */
+export function isConnectionLoss(error: Error): boolean {
+  return LOST.has(codeOf(error));
 }
 
 const TLS_CODES = new Set([

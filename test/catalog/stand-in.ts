@@ -87,7 +87,7 @@ function answer(route: Route, request: IncomingMessage, response: ServerResponse
 }
 
 /** A digest as Ollama writes it, made from a name. */
-export function digestOf(name: string): string {
+function digestOf(name: string): string {
   return Buffer.from(name).toString('hex').padEnd(64, '0').slice(0, 64);
 }
 

@@ -40,7 +40,7 @@ export function cut(body: Buffer, offsets: readonly number[]): Buffer[] {
 const OWN = new Set(['transfer-encoding', 'connection', 'keep-alive', 'content-length', 'date']);
 
 /** The recorded head but for what belongs to the connection. */
-export function headOf(recording: Recording): string[] {
+function headOf(recording: Recording): string[] {
   return recording.response.headers.flatMap(([name, value]) => (OWN.has(name.toLowerCase()) ? [] : [name, value]));
 }
 
