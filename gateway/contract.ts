@@ -74,5 +74,5 @@ export interface AdminStatus {
 
 /** `PATCH /admin/providers/NAME`. */
 export interface AdminProviderPatch {
-  readonly enabled?: boolean;
+  readonly enabled: boolean;
 }

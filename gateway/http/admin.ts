@@ -1,7 +1,7 @@
 // What `/admin` answers: the state of everything, one switch per provider, one stored request, and the proof of who we are.
 
 import { didYouMean } from '../config/nearest.ts';
-import type { AdminProvider, AdminStatus } from '../contract.ts';
+import type { AdminProvider, AdminProviderPatch, AdminStatus } from '../contract.ts';
 import { GatewayError } from '../errors.ts';
 import type { Outcome } from '../types.ts';
 import type { HttpDependencies } from './dependencies.ts';
@@ -33,7 +33,7 @@ export function adminStatus(deps: HttpDependencies, server: ServerState): AdminS
 }
 
 /** Reads the body of `PATCH /admin/providers/NAME`. Throws `invalid_request` naming the path of what is wrong. */
-function readProviderPatch(body: Readonly<Record<string, unknown>>): { readonly enabled: boolean } {
+function readProviderPatch(body: Readonly<Record<string, unknown>>): AdminProviderPatch {
   for (const key of Object.keys(body)) {
     if (key === 'enabled') continue;
     throw new GatewayError('invalid_request', `${key}: there is no such field${didYouMean(key, ['enabled'])}`, {
