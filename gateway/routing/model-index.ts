@@ -29,10 +29,17 @@ interface IdentifiedModel {
   readonly facts: ModelFacts;
 }
 
+interface NameAlone {
+  readonly identity: Identity;
+  readonly size: number | null;
+}
+
 /** One provider's list, by loose name and by family. */
 interface ListIndex {
   readonly byName: ReadonlyMap<string, readonly NameEntry[]>;
   readonly byFamily: ReadonlyMap<string, readonly IdentifiedModel[]>;
+  /** Which of its models is the same as another one, as far as somebody has asked: a new list of one provider leaves those of the others. */
+  readonly sameModels: BoundedMemory<Identity, ModelFacts | null>;
 }
 
 const REMEMBERED_NAMES = 2_000;
@@ -43,6 +50,8 @@ export class ModelIndex {
   readonly #naming: Naming;
   readonly #lists = new WeakMap<ReadonlyMap<string, ModelFacts>, ListIndex>();
   readonly #identities = new BoundedMemory<string, Identity>(REMEMBERED_IDENTITIES);
+  /** Of names that nobody lists: what the name alone tells. */
+  readonly #namesAlone = new BoundedMemory<string, NameAlone>(REMEMBERED_NAMES);
   readonly #fleets = new WeakMap<Snapshot['providers'], BoundedMemory<string, NamedModel>>();
   #latest: Snapshot['providers'] | null = null;
 
@@ -85,7 +94,7 @@ export class ModelIndex {
       if (entry) direct.set(provider.name, { facts: entry.facts, source: entry.isAlias ? 'alias' : 'listed' });
     }
     const listedBy = this.#addSameModels(name, providers, direct);
-    return { listedBy, size: () => sizeIn(listedBy) ?? this.#naming.sizeInName(name) };
+    return { listedBy, size: () => sizeIn(listedBy) ?? this.#alone(name).size };
   }
 
   /** The id as written, else an id that is the same here, else an alias. */
@@ -118,7 +127,7 @@ export class ModelIndex {
   /** What the name stands for: as its providers know it, or as the name alone tells. */
   #wantedFor(name: string, direct: ReadonlyMap<string, ListedModel>): readonly Identity[] {
     if (direct.size === 0) {
-      const own = this.#naming.identify(name, null);
+      const own = this.#alone(name).identity;
       return own.family === null ? [] : [own];
     }
     const identities: Identity[] = [];
@@ -131,16 +140,37 @@ export class ModelIndex {
   }
 
   #findSameModel(wanted: readonly Identity[], provider: ProviderSnapshot): ListedModel | null {
-    const { byFamily } = this.#index(provider);
+    const index = this.#index(provider);
     let found: ModelFacts | null = null;
     for (const identity of wanted) {
-      for (const known of byFamily.get(identity.family ?? '') ?? []) {
-        if (this.#naming.likeness(identity, known.identity) !== 'same') continue;
-        if (known.facts.isLoaded === true) return { facts: known.facts, source: 'same_model' };
-        found ??= known.facts;
-      }
+      const same = this.#sameIn(index, identity);
+      if (same?.isLoaded === true) return { facts: same, source: 'same_model' };
+      found ??= same;
     }
     return found && { facts: found, source: 'same_model' };
+  }
+
+  /** A loaded one before others. */
+  #sameIn({ byFamily, sameModels }: ListIndex, wanted: Identity): ModelFacts | null {
+    const remembered = sameModels.get(wanted);
+    if (remembered !== undefined) return remembered;
+    let found: ModelFacts | null = null;
+    for (const known of byFamily.get(wanted.family ?? '') ?? []) {
+      if (this.#naming.likeness(wanted, known.identity) !== 'same') continue;
+      if (found === null || known.facts.isLoaded === true) found = known.facts;
+      if (found.isLoaded === true) break;
+    }
+    sameModels.set(wanted, found);
+    return found;
+  }
+
+  #alone(name: string): NameAlone {
+    let alone = this.#namesAlone.get(name);
+    if (!alone) {
+      alone = { identity: this.#naming.identify(name, null), size: this.#naming.sizeInName(name) };
+      this.#namesAlone.set(name, alone);
+    }
+    return alone;
   }
 
   #index(provider: ProviderSnapshot): ListIndex {
@@ -190,7 +220,7 @@ function buildIndex(models: ReadonlyMap<string, ModelFacts>, identify: (facts: M
     const identity = identify(facts);
     if (identity.family !== null) append(byFamily, identity.family, { identity, facts });
   }
-  return { byName, byFamily };
+  return { byName, byFamily, sameModels: new BoundedMemory(REMEMBERED_NAMES) };
 }
 
 function append<Value>(map: Map<string, Value[]>, key: string, value: Value): void {
