@@ -55,8 +55,8 @@ export function servedBy(
 
 /** The rule names the model: as the provider spells it, or as written where no list says otherwise. */
 function byRule(question: Question, provider: ProviderSnapshot, model: string, terms: ServeTerms): ServedModel | null {
-  const listed = findNamed(question, model).listedBy.get(provider.name);
-  if (listed) return { model: listed.facts.id, facts: listed.facts, source: 'rule', isNamed: true, note: null };
+  const facts = provider.models.get(model) ?? findNamed(question, model).listedBy.get(provider.name)?.facts;
+  if (facts) return { model: facts.id, facts, source: 'rule', isNamed: true, note: null };
   if (!isListKnown(provider)) return { model, facts: null, source: 'rule', isNamed: true, note: NO_LIST };
   return terms.maySubstitute && provider.isSingleModel ? singleModel(provider, model) : null;
 }
