@@ -57,7 +57,7 @@ test.each(['modèle:8b', '模型', 'a\nb', 'line\u2028', 'half \ud800 of a pair'
   'a name that no header can carry is percent-encoded: %j',
   async (model) => {
     await using provider = await startProvider(json(chatAnswer('hi')), { models: [model] });
-    await using gateway = await inFrontOf([provider], { models: [model] });
+    await using gateway = await inFrontOf([provider]);
     const answer = await post(`${gateway.url}/v1/chat/completions`, requestFor('chat', false, model));
     expect(answer.status).toBe(200);
     expect(decodeURIComponent(String(answer.headers['x-switchyard-model']))).toBe(model.toWellFormed());

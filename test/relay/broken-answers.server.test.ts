@@ -52,7 +52,7 @@ async function everything(hasBackup: boolean) {
     // Silence alone needs time limits to be found.
     isSilent ? 'timeouts: {first_byte_ms: 500, idle_ms: 500}' : 'weight: 1',
   );
-  const gateway = await inFrontOf([...broken, ...backups], { extra, models });
+  const gateway = await inFrontOf([...broken, ...backups], { extra });
   const stop = () => Promise.all([gateway, ...broken, ...backups].map((part) => part.close()));
   return { gateway, broken, backups, stop };
 }

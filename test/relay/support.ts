@@ -15,8 +15,6 @@ export interface FrontOptions {
   readonly timeouts?: string;
   /** Further YAML at the top level. */
   readonly rules?: string;
-  /** Waits until all of these are listed. */
-  readonly models?: readonly string[];
   /** Further lines of each provider's entry, by its place in the list. */
   readonly extra?: readonly string[];
 }
@@ -38,19 +36,18 @@ export async function inFrontOf(providers: readonly Provider[], options: FrontOp
   const yaml = `providers:\n${entries.join('\n')}\nrouting_mode: order\n${options.rules ?? ''}\n`;
   const { dispatchLimits } = options;
   const gateway = await testGateway(yaml, dispatchLimits === undefined ? {} : { dispatchLimits });
-  await listed(gateway, options.models ?? [MODEL]);
+  await listed(gateway);
   return gateway;
 }
 
-/** A machine under load may take longer to list all providers than a request waits for that. */
-async function listed(gateway: TestGateway, models: readonly string[]): Promise<void> {
+/** A machine under load may take longer to look at all providers than a request waits for that. */
+async function listed(gateway: TestGateway): Promise<void> {
   for (const giveUpAt = performance.now() + 20_000; performance.now() < giveUpAt; ) {
-    const answer = await fetch(`${gateway.url}/v1/models`);
-    const { data } = (await answer.json()) as { data: readonly { id: string }[] };
-    const known = new Set(data.map(({ id }) => id));
-    if (models.every((model) => known.has(model))) return;
+    const answer = await gateway.admin('/admin/status');
+    const { providers } = (await answer.json()) as { providers: readonly { observed: string }[] };
+    if (providers.every(({ observed }) => observed === 'ready')) return;
   }
-  throw new Error(`never listed: ${models.join(', ')}`);
+  throw new Error('some provider never became ready');
 }
 
 /** The least request that endpoint accepts. */
