@@ -46,15 +46,30 @@ export function answerError(failed: FailedRequest, thrown: unknown, log: Log, cl
   if (error.status === 401) response.setHeader('www-authenticate', 'Bearer');
   response.setHeader('content-length', Buffer.byteLength(rendered.body));
   response.statusCode = rendered.status;
-  response.end(rendered.body);
-  discardRest(request, clock);
+  // Node closes the connection of a last answer as soon as it has ended, and with it what the client still sends: the
+  // length tells the client that it has all of it, so the end can wait until the request has ended too.
+  response.write(rendered.body);
+  afterRest(request, clock, () => response.end());
   return error;
 }
 
 /** Takes in what the client is still sending: closing at once would reset the connection before it has read the answer. */
 export function discardRest(request: IncomingMessage, clock: Clock): void {
-  if (request.complete || request.destroyed) return;
-  request.resume();
+  afterRest(request, clock, () => undefined);
+}
+
+/** Calls back once the request has arrived whole, is gone, or has gone on for too long and was cut off. */
+function afterRest(request: IncomingMessage, clock: Clock, callback: () => void): void {
+  if (request.complete || request.destroyed) {
+    callback();
+    return;
+  }
   const cancel = clock.after(LINGER_MS, () => request.socket.destroy());
-  request.once('close', cancel);
+  const done = (): void => {
+    request.off('end', done).off('close', done);
+    cancel();
+    callback();
+  };
+  request.once('end', done).once('close', done);
+  request.resume();
 }

@@ -212,6 +212,21 @@ describe('a body that is not right', () => {
   });
 });
 
+test('a client that closes after one request reads its refusal although it sent all of a body too large', async () => {
+  await using harness = await startHttp({ server: withLimits({ bodyBytes: 1_000 }) });
+  const length = 20_000_000;
+  const socket = connect(harness.port, '127.0.0.1');
+  const answer: Buffer[] = [];
+  socket.on('data', (chunk: Buffer) => answer.push(chunk));
+  socket.write(head([POST_LINE, 'Host: localhost', 'Connection: close', `Content-Length: ${length}`]));
+  // A simple client: it writes everything it has, and only then looks at what was said.
+  for (let sent = 0; sent < length; sent += 500_000) {
+    if (!socket.write('x'.repeat(500_000))) await once(socket, 'drain');
+  }
+  await once(socket, 'end');
+  expect(Buffer.concat(answer).toString()).toMatch(/^HTTP\/1.1 413 .*body_too_large/s);
+});
+
 describe('all bodies together', () => {
   test('are bounded: what does not fit is told to come again, and what was held is given back', async () => {
     const release = Promise.withResolvers<void>();
