@@ -1,8 +1,8 @@
 // Step 10: what the client is told when no deployment is left, by what stood in the way.
 
-import type { DecisionError, ReasonCode } from '../types.ts';
+import type { DecisionError, ProviderSnapshot, ReasonCode } from '../types.ts';
 import type { Judged } from './ballot.ts';
-import type { Question } from './question.ts';
+import { isListKnown, type Question } from './question.ts';
 import { suggestNames } from './suggestions.ts';
 
 /** Reasons that say that a deployment was never meant for this request. */
@@ -18,11 +18,14 @@ const NAMED_CANDIDATES = 8;
 /** @param judged everything that was considered; nothing of it is kept */
 export function refuse(question: Question, judged: readonly Judged[]): DecisionError {
   const close = judged.filter(({ reason }) => reason !== null && !BESIDE_THE_POINT.has(reason));
-  if (close.length === 0) return unknownModel(question, judged);
+  const untold = question.name === null ? [] : untoldProviders(question);
+  if (close.length === 0) return untold.length === 0 ? unknownModel(question, judged) : perhapsThere(question, untold);
   const only = (code: ReasonCode) => close.every(({ reason }) => reason === code);
   if (only('context_too_small')) return tooLong(question, close);
   if (only('rate_limited')) return limited(question, close);
-  if (close.every((one) => isUntranslated(question, one))) return untranslated(question, close);
+  if (close.every((one) => isUntranslated(question, one))) {
+    return untold.length === 0 ? untranslated(question, close) : perhapsThere(question, untold);
+  }
   return unavailable(question, close);
 }
 
@@ -41,6 +44,28 @@ export function unknownProvider(name: string, known: Iterable<string>, by: strin
   return {
     code: 'unknown_provider',
     message: `${by} names "${name}", which is no provider here: ${those}`,
+    retryAfterSeconds: null,
+  };
+}
+
+/** Providers that could take this request and have told of no models so far: the one that was asked for may be theirs. */
+function untoldProviders({ facts, pin, snapshot }: Question): readonly ProviderSnapshot[] {
+  return [...snapshot.providers.values()].filter(
+    (provider) =>
+      provider.isEnabled &&
+      provider.isCallable &&
+      provider.place !== 'cloud' &&
+      (pin === null || provider.name === pin) &&
+      provider.endpoints.has(facts.endpoint) &&
+      !isListKnown(provider),
+  );
+}
+
+function perhapsThere(question: Question, untold: readonly ProviderSnapshot[]): DecisionError {
+  const names = untold.slice(0, NAMED_CANDIDATES).map(({ name, observed }) => `${name} (${observed})`);
+  return {
+    code: 'no_available_deployment',
+    message: `no provider that can be asked is known to have model "${question.name}", and ${names.join(', ')} has not told its models yet${suggestion(question)}`,
     retryAfterSeconds: null,
   };
 }

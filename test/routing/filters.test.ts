@@ -231,6 +231,21 @@ describe('the error when nobody is left', () => {
       code: 'not_translated',
     });
   });
+  test('a name nobody is known to have may be at a provider that has told nothing yet: that is worth asking again', () => {
+    const silent = provider('box', { models: [], observed: 'down', isListStale: true });
+    const { error } = decide('m', rules(), fleet(provider('a', { models: ['other'] }), silent));
+    expect(error?.code).toBe('no_available_deployment');
+    expect(error?.message).toContain('box (down)');
+    const off = provider('box', { models: [], observed: 'off', isListStale: true, isEnabled: false });
+    expect(decide('m', rules(), fleet(provider('a', { models: ['other'] }), off)).error?.code).toBe('model_not_found');
+  });
+  test('a protocol that only an absent provider speaks is no matter of translation', () => {
+    const world = fleet(
+      provider('a', { models: ['m'], endpoints: new Set<Endpoint>(['chat']) }),
+      provider('box', { models: [], observed: 'down', isListStale: true, endpoints: new Set<Endpoint>(['messages']) }),
+    );
+    expect(decide({ model: 'm', endpoint: 'messages' }, rules(), world).error?.code).toBe('no_available_deployment');
+  });
   test('a request without a model that nobody takes', () => {
     expect(decide({ model: null }, rules(), fleet()).error).toMatchObject({ code: 'model_not_found' });
   });
