@@ -68,7 +68,6 @@ export interface StreamedChat {
   /** What the client raised in mid-stream, else null. */
   readonly error: unknown;
   readonly requestId: string;
-  readonly provider: string | null;
 }
 
 export interface StreamOptions {
@@ -100,13 +99,6 @@ export async function streamChat(client: OpenAI, model: string, options: StreamO
   } catch (raised) {
     error = raised;
   }
-  const header = (name: string) => response.headers.get(name);
-  return {
-    text,
-    pieces,
-    finish,
-    error,
-    requestId: header('x-request-id') ?? '',
-    provider: header('x-switchyard-provider'),
-  };
+  // Who answered is in the record: a stream that was opened while it waited has no header that could tell.
+  return { text, pieces, finish, error, requestId: response.headers.get('x-request-id') ?? '' };
 }

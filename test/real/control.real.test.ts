@@ -25,7 +25,7 @@ for (const server of presentServers) {
     const name = found?.name ?? '';
     const model = await modelOf(gateway, { name });
     const chat = await streamChat(openai(gateway, { ...server, name }), model, { maxTokens: 4 });
-    expect(chat).toMatchObject({ error: null, finish: expect.stringMatching(/stop|length/), provider: name });
+    expect(chat).toMatchObject({ error: null, finish: expect.stringMatching(/stop|length/) });
   });
 }
 
@@ -57,6 +57,6 @@ for (const server of presentServers) {
     await expect(streamChat(client, model, { maxTokens: 4 })).rejects.toThrow(/disabled/);
     await switchTo(gateway, server, true);
     await expect.poll(async () => (await providerOf(gateway, server)).observed, { timeout: 15_000 }).toBe('ready');
-    expect(await streamChat(client, model, { maxTokens: 4 })).toMatchObject({ error: null, provider: server.name });
+    expect(await streamChat(client, model, { maxTokens: 4 })).toMatchObject({ error: null });
   });
 }
