@@ -216,7 +216,7 @@ describe('back-pressure', () => {
         if (!response.write(piece)) await once(response, 'drain');
       response.end(sse(chat.stop, '[DONE]'));
     });
-    await using gateway = await inFrontOf([provider], { timeouts: '{idle_ms: 300}' });
+    await using gateway = await inFrontOf([provider], { timeouts: '{idle_ms: 1500}' });
     const headers = { 'content-type': 'application/json' };
     const outgoing = request(gateway.url + CHAT, { method: 'POST', agent: false, headers });
     outgoing.end(JSON.stringify(requestFor('chat', true)));
@@ -224,7 +224,7 @@ describe('back-pressure', () => {
     incoming.pause();
     // It stops early, and stays so for longer than the provider might be idle.
     let before = -1;
-    for (let quietRounds = 0; quietRounds < 6; quietRounds = written === before ? quietRounds + 1 : 0) {
+    for (let quietRounds = 0; quietRounds < 20; quietRounds = written === before ? quietRounds + 1 : 0) {
       before = written;
       await delay(100);
     }
