@@ -25,6 +25,11 @@ export class BoundedMemory<Key, Value> {
     return value;
   }
 
+  /** All of them, in no promised order; asking so makes none more recent. */
+  entries(): IterableIterator<[Key, Value]> {
+    return this.#entries.entries();
+  }
+
   set(key: Key, value: Value): void {
     if (this.#entries.size >= this.#limit && !this.#entries.has(key)) {
       const oldest = this.#entries.keys().next();

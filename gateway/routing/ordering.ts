@@ -26,7 +26,7 @@ export function orderTier<Item extends { readonly proposal: Proposal }>(
   const ordered =
     kept.length < 2 || tier.isInOrder
       ? kept.map((item) => ({ item, terms: NO_TERMS }))
-      : byStrategy(question, tier, kept);
+      : warmFirst(question, byStrategy(question, tier, kept));
   if (question.facts.maxTokens === null || kept.length < 2) return ordered;
   const roomy = ordered.filter(({ item }) => fitsAnswer(question, item.proposal));
   if (roomy.length === 0 || roomy.length === ordered.length) return ordered;
@@ -44,6 +44,24 @@ function byStrategy<Item extends { readonly proposal: Proposal }>(
     const item = kept[index];
     return item === undefined ? [] : [{ item, terms: terms[index] ?? NO_TERMS }];
   });
+}
+
+/** `prefer_warm_providers`: while a model has not answered lately, whoever has it loaded goes before whoever the strategy likes. */
+function warmFirst<Item extends { readonly proposal: Proposal }>(
+  { rules, state, name }: Question,
+  ordered: readonly Ordered<Item>[],
+): readonly Ordered<Item>[] {
+  if (rules.settings.routing.firstRequest === null || !state.isFirstRequest(name)) return ordered;
+  const told = ordered.map(({ item, terms }) => ({
+    item,
+    terms: { ...terms, is_warm: isWarm(item.proposal) ? 1 : 0 },
+  }));
+  return [...told.filter(({ terms }) => terms.is_warm === 1), ...told.filter(({ terms }) => terms.is_warm === 0)];
+}
+
+/** Known to be loaded, or of a kind that has its model loaded as long as it runs. */
+function isWarm({ provider, facts }: Proposal): boolean {
+  return provider.observed !== 'warming' && (facts?.isLoaded ?? !provider.loadsOnDemand);
 }
 
 /** Modes of the window replace strategies, never rules. */

@@ -24,6 +24,8 @@ export interface RouteState {
   learned(provider: string, model: string, facts: RequestFacts): LearnedFacts | null;
   /** The number of the coming pick from a pool; null: nobody counts, and the dice choose. */
   turn(pool: string): number | null;
+  /** The model of that name has answered nothing yet, or was idle so long that it may have been unloaded since. */
+  isFirstRequest(name: string | null): boolean;
 }
 
 /** Nothing failed, nothing is blocked, nothing was learned. */
@@ -32,6 +34,7 @@ export const freshState: RouteState = Object.freeze({
   blocked: () => null,
   learned: () => null,
   turn: () => null,
+  isFirstRequest: () => false,
 });
 
 export interface Question {

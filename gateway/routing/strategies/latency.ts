@@ -1,6 +1,6 @@
 // Lowest smoothed latency: time to first content for streams, time per output token for the rest.
 
-import { type Contender, degradedFactor, rankByScore, type Strategy } from './strategy.ts';
+import { type Contender, degradedFactor, rankByScore, type SteadyFacts, type Strategy } from './strategy.ts';
 
 /** The share of requests that goes to a random one, so that a slow one can prove it became fast. */
 const EXPLORATION = 0.05;
@@ -23,8 +23,11 @@ export const latency: Strategy = (contenders, { dice, isStream, options }) => {
 };
 
 /** In ms; null: never measured. */
-export function latencyOf(contender: Contender, isStream: boolean): number | null {
-  const { learned } = contender;
+export function latencyOf(
+  contender: Contender,
+  isStream: boolean,
+  learned: SteadyFacts | null = contender.learned,
+): number | null {
   const value = isStream ? learned?.firstContentMs : learned?.perTokenMs;
   return value === undefined || value === null ? null : value * degradedFactor(contender);
 }

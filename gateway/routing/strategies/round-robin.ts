@@ -25,6 +25,11 @@ function poolName(name: string, contenders: readonly Contender[], weights: reado
   return pool;
 }
 
+/** Whether a deployment is a member of the pool of that name, as `StrategyInput.turn` was given it. */
+export function isInPool(pool: string, provider: string, model: string): boolean {
+  return pool.includes(`\u0000${provider}\u0000${model}\u0000`);
+}
+
 /** Who has this turn, then the others in the order in which their turns come; those without a turn last. */
 function orderFrom(cycle: Uint16Array, turn: number, count: number): readonly number[] {
   const order = new Set<number>();

@@ -16,6 +16,9 @@ export interface Share {
   readonly outputCostPerToken: number | null;
 }
 
+/** What a score goes by: it stays the same for ten requests, so that one slow answer does not turn all of them elsewhere. */
+export type SteadyFacts = Pick<LearnedFacts, 'firstContentMs' | 'perTokenMs' | 'successRate'>;
+
 /** What was learned of one deployment from requests that really happened. Null: not learned yet. */
 export interface LearnedFacts {
   /** Smoothed time to first content of streams on a loaded model, in ms. */
@@ -40,6 +43,8 @@ export interface LearnedFacts {
   readonly cachedTokens: number;
   /** More failures lately than `error_based_routing` tolerates. */
   readonly isDegraded: boolean;
+  /** As of the last refresh; absent: whoever hands these facts in refreshes all of them at once. */
+  readonly steady?: SteadyFacts;
 }
 
 /** One kept candidate. */

@@ -2,11 +2,11 @@
 
 import { priceOf } from './cost.ts';
 import { latencyOf } from './latency.ts';
-import { degradedFactor, rankByScore, type Strategy } from './strategy.ts';
+import { type Contender, degradedFactor, rankByScore, type SteadyFacts, type Strategy } from './strategy.ts';
 
 /** Highest `w_latency * best/latency + w_success * success_rate + w_cost * best/cost` first. Zero cost scores 1. */
 export const usageBased: Strategy = (contenders, { dice, isStream, options }) => {
-  const latencies = contenders.map((contender) => latencyOf(contender, isStream));
+  const latencies = contenders.map((contender) => latencyOf(contender, isStream, steadyFacts(contender)));
   const costs = contenders.map(priceOf);
   const bestLatency = smallest(latencies);
   const bestCost = smallest(costs);
@@ -14,7 +14,7 @@ export const usageBased: Strategy = (contenders, { dice, isStream, options }) =>
   return rankByScore(
     contenders.map((contender, index) => {
       const latency = ratio(bestLatency, latencies[index] ?? null);
-      const success = contender.learned?.successRate ?? 1;
+      const success = steadyFacts(contender)?.successRate ?? 1;
       const cost = ratio(bestCost, costs[index] ?? 0);
       const score =
         (weights.latency * latency + weights.successRate * success + weights.cost * cost) / degradedFactor(contender);
@@ -23,6 +23,11 @@ export const usageBased: Strategy = (contenders, { dice, isStream, options }) =>
     dice,
   );
 };
+
+/** As of the last refresh, which comes every ten requests. */
+function steadyFacts({ learned }: Contender): SteadyFacts | null {
+  return learned?.steady ?? learned;
+}
 
 function smallest(values: readonly (number | null)[]): number {
   const known = values.filter((value) => value !== null && value > 0);
