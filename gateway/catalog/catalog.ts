@@ -160,6 +160,26 @@ export class Catalog {
     await Promise.all(Array.from(this.#providers.values(), (provider) => provider.probeNow()));
   }
 
+  /**
+   * Reads anew what those providers have loaded, all at once, where what is known is older than the time between two probes.
+   * Ends with the slowest, and never later than after that time; null when there is nothing to read.
+   */
+  refresh(names: Iterable<string>, timeoutMs: number): Promise<void> | null {
+    const probes: Promise<void>[] = [];
+    for (const name of names) {
+      const provider = this.#providers.get(name);
+      if (provider?.isOutdated) probes.push(provider.probeNow());
+    }
+    if (probes.length === 0) return null;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const cancel = this.#options.clock.after(timeoutMs, resolve);
+    void Promise.all(probes).then(() => {
+      cancel();
+      resolve();
+    });
+    return promise;
+  }
+
   /** The machine goes to sleep: nothing is probed until `resume()`, which begins with a sweep. */
   pause(): void {
     if (this.#life !== 'running') return;

@@ -120,6 +120,13 @@ export class WatchedProvider {
     await this.#connection.close();
   }
 
+  /** It is probed, and what the last probe found is older than the time between two. */
+  get isOutdated(): boolean {
+    if (!this.#isRunning || !this.#shouldProbe) return false;
+    const { intervalMs } = this.#settings.probe;
+    return this.#probedAtMs === null || this.#options.clock.now() - this.#probedAtMs >= intervalMs;
+  }
+
   /** One probe now, if it is probed at all. */
   async probeNow(): Promise<void> {
     if (this.#isRunning && this.#shouldProbe) await this.#loop.probeNow();
