@@ -1,0 +1,135 @@
+// What one decision sees of what was learned. Reading changes nothing, so that dry runs read the same.
+
+import type { StrategyOptions } from '../config/settings.ts';
+import type { RouteState } from '../routing/question.ts';
+import { isInPool } from '../routing/strategies/round-robin.ts';
+import type { LearnedFacts, SteadyFacts } from '../routing/strategies/strategy.ts';
+import type { Decision, RequestFacts } from '../types.ts';
+import type { LearnedDeployment } from './learned-deployment.ts';
+
+/** Where the state reads from. */
+export interface LearnedSource {
+  deployment(provider: string, model: string): LearnedDeployment | null;
+  /** The number of the coming pick. */
+  turnOf(pool: string): number;
+  isFirstRequest(name: string | null): boolean;
+  readonly options: StrategyOptions;
+  /** Counts up whenever the scores are to be refreshed. */
+  readonly generation: number;
+  /** Epoch ms. */
+  readonly nowMs: number;
+  /** Of a clock that only grows. */
+  readonly monotonicMs: number;
+}
+
+const NONE: ReadonlySet<string> = new Set();
+
+/** The state of one decision: one instant for all its candidates. */
+export class LearnedState implements RouteState {
+  readonly failed = NONE;
+  readonly #source: LearnedSource;
+  readonly #nowMs: number;
+  #pools: string[] | null = null;
+
+  constructor(source: LearnedSource) {
+    this.#source = source;
+    this.#nowMs = source.nowMs;
+  }
+
+  blocked(): null {
+    return null;
+  }
+
+  learned(provider: string, model: string, facts: RequestFacts): LearnedFacts | null {
+    const deployment = this.#source.deployment(provider, model);
+    return deployment === null ? null : new LearnedView(deployment, this.#source, this.#nowMs, facts);
+  }
+
+  turn(pool: string): number {
+    this.#pools ??= [];
+    this.#pools.push(pool);
+    return this.#source.turnOf(pool);
+  }
+
+  isFirstRequest(name: string | null): boolean {
+    return this.#source.isFirstRequest(name);
+  }
+
+  /** The pool whose turn it was, because its pick is the one to ask: those of fallbacks keep theirs. Null: none. */
+  poolPicked({ candidates }: Decision): string | null {
+    const first = candidates[0];
+    if (this.#pools === null || first === undefined || !first.kept) return null;
+    for (const pool of this.#pools) if (isInPool(pool, first.provider, first.model)) return pool;
+    return null;
+  }
+}
+
+/** One deployment for one request; each fact is worked out when a strategy asks for it. */
+class LearnedView implements LearnedFacts {
+  readonly #deployment: LearnedDeployment;
+  readonly #source: LearnedSource;
+  readonly #nowMs: number;
+  readonly #facts: RequestFacts;
+
+  constructor(deployment: LearnedDeployment, source: LearnedSource, nowMs: number, facts: RequestFacts) {
+    this.#deployment = deployment;
+    this.#source = source;
+    this.#nowMs = nowMs;
+    this.#facts = facts;
+  }
+
+  get firstContentMs(): number | null {
+    return this.#deployment.firstContentMs(this.#nowMs, this.#source.options);
+  }
+
+  get perTokenMs(): number | null {
+    return this.#deployment.perTokenMs(this.#nowMs, this.#source.options);
+  }
+
+  get firstContentP95Ms(): number | null {
+    return this.#deployment.firstContentP95Ms(this.#nowMs, this.#source.options);
+  }
+
+  get samplesInHour(): number {
+    return this.#deployment.samplesInHour(this.#nowMs);
+  }
+
+  get successRate(): number | null {
+    return this.#deployment.successRate(this.#nowMs, this.#source.options);
+  }
+
+  get requestsInMinute(): number {
+    return this.#deployment.usage.requests(this.#source.monotonicMs);
+  }
+
+  get tokensInMinute(): number {
+    return this.#deployment.usage.tokens(this.#source.monotonicMs);
+  }
+
+  get loadMs(): number | null {
+    return this.#deployment.loadMs;
+  }
+
+  get prefillTokensPerSecond(): number | null {
+    return this.#deployment.prefillTokensPerSecond;
+  }
+
+  get serviceMs(): number | null {
+    return this.#deployment.serviceMs;
+  }
+
+  get cachedTokens(): number {
+    const { conversationKey } = this.#facts;
+    if (conversationKey === null) return 0;
+    return this.#deployment.conversations.cachedTokens(conversationKey, this.#source.monotonicMs);
+  }
+
+  get isDegraded(): boolean {
+    return this.#deployment.isDegraded(this.#nowMs);
+  }
+
+  get steady(): SteadyFacts {
+    const { generation, options } = this.#source;
+    return this.#deployment.steady(generation, this.#nowMs, options);
+  }
+}
