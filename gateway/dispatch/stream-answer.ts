@@ -11,7 +11,6 @@ export class StreamReader implements AnswerReader {
   refusal: AnswerReader['refusal'] = null;
   readonly changes: readonly string[] = [];
   isCommitted = false;
-  isDelivered = false;
   readonly #host: AnswerHost;
   readonly #status: number;
   readonly #headers: ProviderHeaders;
@@ -25,12 +24,18 @@ export class StreamReader implements AnswerReader {
   #contentCount = 0;
   #isEndSeen = false;
   #hasEnded = false;
+  #isFinished = false;
 
   constructor(host: AnswerHost, status: number, headers: ProviderHeaders) {
     this.#host = host;
     this.#status = status;
     this.#headers = headers;
     this.#observer = createStreamObserver(host.input.endpoint);
+  }
+
+  /** From the protocol's own end on: the official OpenAI client closes its connection at `[DONE]`. */
+  get isDelivered(): boolean {
+    return this.#isFinished || (this.#isEndSeen && this.#forwarded === this.#received);
   }
 
   get usage(): Usage | null {
@@ -56,7 +61,7 @@ export class StreamReader implements AnswerReader {
 
   onEnd(): void {
     this.#hasEnded = true;
-    if (this.isDelivered) return;
+    if (this.#isFinished) return;
     const observer = this.#observer;
     observer.end();
     if (!this.isCommitted) {
@@ -135,7 +140,7 @@ export class StreamReader implements AnswerReader {
   }
 
   #noteEnd(): void {
-    if (this.isDelivered || this.#hasEnded) return;
+    if (this.#isFinished || this.#hasEnded) return;
     if (this.#observer.falseEndAt !== null) {
       this.#break('the provider ended its answer without finishing it');
     } else if (this.#observer.isComplete && !this.#isEndSeen) {
@@ -167,7 +172,7 @@ export class StreamReader implements AnswerReader {
   }
 
   #finish(): void {
-    this.isDelivered = true;
+    this.#isFinished = true;
     this.#host.input.reply.end();
     this.#host.complete();
   }
