@@ -47,16 +47,27 @@ function whyNotAllowed({ facts }: Question, { barred, provider }: Proposal): Ver
 }
 
 /** By what is known of the model. Unknown facts never exclude here. */
-function whyNotFit({ facts }: Question, { facts: model }: Proposal, demands: Demands | null): Verdict['reason'] {
+function whyNotFit({ facts }: Question, proposal: Proposal, demands: Demands | null): Verdict['reason'] {
+  const model = proposal.facts;
   if (model === null) return null;
   if (demands !== null && demands.minSize !== null && model.size !== null && model.size < demands.minSize)
     return 'too_small';
-  const lacking = model.capabilities && firstLacking(model.capabilities, facts.needs, demands);
+  const needs = mayEmbedUntold(proposal, demands) ? facts.needs.filter((need) => need !== 'embedding') : facts.needs;
+  const lacking = model.capabilities && firstLacking(model.capabilities, needs, demands);
   if (lacking) return `lacks_${lacking}`;
   const context = model.contextLoaded ?? model.contextTrained;
   if (context === null) return null;
   const needed = Math.max(facts.promptTokens, demands?.minContext ?? 0);
   return needed > context ? 'context_too_small' : null;
+}
+
+/**
+ * Servers embed with text models whose lists do not say so (measured: ollama 0.17.4, recording v1-emb-float).
+ * Who asks for such a model by its name gets it, or the server's own refusal; none is chosen for embeddings by its facts.
+ */
+function mayEmbedUntold({ facts, source }: Proposal, demands: Demands | null): boolean {
+  if (demands !== null || source === 'single_model' || source === 'default_model') return false;
+  return facts?.capabilities?.has('completion') === true && !facts.capabilities.has('embedding');
 }
 
 function firstLacking(

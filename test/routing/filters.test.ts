@@ -46,6 +46,22 @@ describe('a candidate is passed over', () => {
     expect(reasonFor(changes, asked)).toBe(reason);
   });
 
+  test('lacks_embedding not where a text model is asked for by its name: servers embed with those untold', () => {
+    const embeddings: Partial<RequestFacts> = { endpoint: 'embeddings', needs: ['embedding'] };
+    const text = model('m', { capabilities: new Set(['completion']) });
+    expect(reasonFor({ models: [text] }, embeddings)).toBeNull();
+    const substitute = rules({ exact: [exact('other', 'a')] });
+    expect(reasonFor({ models: [text], isSingleModel: true }, { ...embeddings, model: 'other' }, substitute)).toBe(
+      'lacks_embedding',
+    );
+    expect(reasonFor({ models: [model('m', { capabilities: new Set(['rerank']) })] }, embeddings)).toBe(
+      'lacks_embedding',
+    );
+    const asked = { ...embeddings, model: 'auto' };
+    const embedder = model('e', { capabilities: new Set(['embedding']) });
+    expect(order(decide(asked, rules({}), fleet(provider('a', { models: [text, embedder] }))))).toEqual(['a/e']);
+  });
+
   test('not_warm only where a rule requires it', () => {
     const cold = { models: [model('m', { isLoaded: false })] };
     expect(reasonFor(cold)).toBeNull();
