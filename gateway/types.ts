@@ -67,6 +67,8 @@ export interface ModelFacts {
   /** Tokens one request can use as the model is loaded now. */
   readonly contextLoaded: number | null;
   readonly capabilities: ReadonlySet<Capability> | null;
+  /** What it surely can do although the whole of `capabilities` is not known: declared one by one. */
+  readonly sureCapabilities?: ReadonlySet<Capability>;
   /** Null: the provider does not tell. */
   readonly isLoaded: boolean | null;
   /** When the provider will unload it by itself, epoch ms; Infinity: never. */

@@ -39,6 +39,8 @@ export function mergeModels(input: MergeInput): ReadonlyMap<string, ModelFacts> 
 /** One model's facts; `declared` null where the user said nothing. */
 export function mergeFacts(reported: ModelFacts, declared: DeclaredModel | null): ModelFacts {
   const named = parseModelName(reported.id);
+  const capabilities = declared === null ? reported.capabilities : mergeCapabilities(reported.capabilities, declared);
+  const isAddedOnly = capabilities === null && declared !== null && declared.addedCapabilities.size > 0;
   return {
     ...reported,
     aliases: mergeAliases(reported, declared),
@@ -47,7 +49,8 @@ export function mergeFacts(reported: ModelFacts, declared: DeclaredModel | null)
     quantization: reported.quantization ?? named.quantization,
     contextTrained: declared?.context ?? reported.contextTrained,
     contextLoaded: declared?.context ?? reported.contextLoaded,
-    capabilities: declared === null ? reported.capabilities : mergeCapabilities(reported.capabilities, declared),
+    capabilities,
+    ...(isAddedOnly ? { sureCapabilities: declared.addedCapabilities } : {}),
     family: reported.family ?? named.family,
   };
 }

@@ -1,6 +1,6 @@
 // Whether a proposed deployment can take this request now, and the first reason if not. The order of the checks is fixed.
 
-import type { Capability, ReasonCode } from '../types.ts';
+import type { Capability, ModelFacts, ReasonCode } from '../types.ts';
 import type { Demands, Proposal } from './proposal.ts';
 import { deploymentId, type Question } from './question.ts';
 
@@ -95,10 +95,16 @@ function whyNotReady(
 /** The first demanded fact that is not known, as the reason for which it gives way to those where it is. */
 function whatIsUnknown({ facts }: Question, { facts: model }: Proposal, demands: Demands): Verdict['uncertain'] {
   if (demands.minSize !== null && (model === null || model.size === null)) return 'too_small';
-  const [need] = facts.needs;
-  if (need !== undefined && (model === null || model.capabilities === null)) return `lacks_${need}`;
+  const need = facts.needs.find((one) => !isKnownToHave(model, one));
+  if (need !== undefined) return `lacks_${need}`;
   const context = model?.contextLoaded ?? model?.contextTrained ?? null;
   return demands.minContext !== null && context === null ? 'context_too_small' : null;
+}
+
+/** Of a kept one: told as a whole, or declared by itself. */
+function isKnownToHave(model: ModelFacts | null, capability: Capability): boolean {
+  if (model === null) return false;
+  return model.capabilities !== null || model.sureCapabilities?.has(capability) === true;
 }
 
 function notesOf(
@@ -110,7 +116,7 @@ function notesOf(
   if (note !== null) notes.push(note);
   if (!provider.endpoints.has(facts.endpoint)) notes.push(`it does not speak ${facts.endpoint}`);
   if (model !== null) {
-    if (facts.needs.length > 0 && model.capabilities === null) notes.push('its capabilities are not known');
+    if (facts.needs.some((need) => !isKnownToHave(model, need))) notes.push('its capabilities are not known');
     if (terms.demands?.minSize != null && model.size === null) notes.push('its size is not known');
     if (terms.requiresWarm && model.isLoaded === null) notes.push('whether it is loaded is not known');
   }

@@ -58,6 +58,12 @@ describe('declared facts', () => {
     expect(facts.capabilities).toEqual(new Set(['completion', 'tools']));
   });
 
+  test('capabilities declared one by one are sure where nothing is reported', () => {
+    const facts = mergeFacts(reported('m'), declared('m', { addedCapabilities: new Set<Capability>(['vision']) }));
+    expect(facts).toMatchObject({ capabilities: null, sureCapabilities: new Set(['vision']) });
+    expect(mergeFacts(reported('m'), declared('m'))).not.toHaveProperty('sureCapabilities');
+  });
+
   test('capabilities declared one by one stand beside the reported ones', () => {
     const said = declared('m', { addedCapabilities: new Set(['vision']), lackingCapabilities: new Set(['tools']) });
     const facts = mergeFacts(reported('m', { capabilities: new Set<Capability>(['completion', 'tools']) }), said);

@@ -283,12 +283,7 @@ describe('router settings', () => {
     const said = await guide.ask('general_chat');
     expect(said.rule).toBe('alias:general_chat');
     expect(new Set((await guide.decisionOf(said)).kept)).toEqual(
-      new Set([
-        'ollama/llama3.1:8b',
-        'vllm/llama3.1:8b',
-        'vllm/llama2-13b-vllm',
-        'llama_cpp_python/llama-cpp-default',
-      ]),
+      new Set(['ollama/llama3.1:8b', 'vllm/llama3.1:8b', 'vllm/llama2-13b-vllm', 'llama_cpp_python/llama-cpp-default']),
     );
     expect(await told(guide, 'high_throughput')).toBe('vllm llama2-13b-vllm alias:high_throughput');
   });

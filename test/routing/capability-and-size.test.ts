@@ -53,6 +53,14 @@ describe('capability', () => {
     expect(order(doubtful)).toEqual(['a/odd']);
     expect(doubtful.candidates[0]?.notes).toContain('its size is not known');
   });
+  test('a model that is declared to see goes before those of which nothing is known, and these when no other does', () => {
+    const seeing = model('seeing', { capabilities: null, sureCapabilities: new Set(['vision']) });
+    const some = fleet(provider('a', { models: [model('odd', { capabilities: null }), seeing] }));
+    const decision = decide({ model: 'auto', needs: ['vision'] }, rules({}), some);
+    expect(order(decision)).toEqual(['a/seeing']);
+    expect(skippedOnes(decision)).toEqual(['a/odd: lacks_vision']);
+    expect(order(decide({ model: 'auto', needs: ['vision', 'tools'] }, rules({}), some))).toHaveLength(2);
+  });
   test('min_context counts the loaded context', () => {
     const by = rules({ capabilities: [capability('long', { minContext: 8192 })] });
     const some = fleet(
