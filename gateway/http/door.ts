@@ -1,6 +1,5 @@
 // The way in: what every request passes before it is served, and the short way of those that ask a model.
 
-import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ServerSettings } from '../config/settings.ts';
 import { HeldBytes } from '../dispatch/held-bytes.ts';
@@ -15,6 +14,7 @@ import { Guard, type Verdict } from './guard.ts';
 import { parseJsonObject } from './json-body.ts';
 import { corsHeaders } from './origins.ts';
 import { areaOf, protocolOf, readTarget } from './paths.ts';
+import { requestId } from './request-id.ts';
 
 export interface DoorState {
   readonly isTls: boolean;
@@ -82,6 +82,7 @@ export class Door {
 
   #read(request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): Arrival {
     const { clock } = this.#deps;
+    const receivedAtMs = clock.now();
     const url = request.url ?? '/';
     const method = request.method ?? 'GET';
     const known = matchEndpoint(method, url);
@@ -90,11 +91,11 @@ export class Door {
     const path = known === null ? (target?.path ?? url) : url;
     const endpoint = known ?? matchEndpoint(method, path);
     return {
-      id: randomUUID(),
+      id: requestId(receivedAtMs),
       request,
       response,
       awaitsContinue,
-      receivedAtMs: clock.now(),
+      receivedAtMs,
       receivedAt: clock.monotonic(),
       endpoint,
       protocol: endpoint === null ? protocolOf(path, request.headers) : endpointTraits[endpoint].protocol,
