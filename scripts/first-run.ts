@@ -5,7 +5,7 @@ import OpenAI from 'openai';
 
 const gateway = process.argv[2] ?? 'http://localhost:4000';
 const maxTokens = Number(process.argv[3] ?? 200);
-const nameWidth = 18;
+const nameWidth = 25;
 
 interface ListedModel {
   readonly id: string;
