@@ -52,6 +52,8 @@ export interface LoadOptions {
   /** A last look by those who will use the settings (conditions are parsed where they are evaluated). */
   readonly verify?: (settings: Settings) => readonly ConfigProblem[];
   readonly machine?: Machine;
+  /** What files (absolute) would hold: taken in place of their content, also where there is no such file. */
+  readonly texts?: ReadonlyMap<string, string>;
 }
 
 export interface LoadResult {
@@ -67,7 +69,7 @@ export interface LoadResult {
 export function loadSettings(options: LoadOptions): LoadResult {
   const problems = new ProblemList();
   const files = options.files.map((file) => resolve(options.cwd, file));
-  const { root, read } = readSources(files, options.env, problems);
+  const { root, read } = readSources(files, { env: options.env, problems, texts: options.texts ?? new Map() });
   const secrets = new SecretStore(options, problems);
   resolveReferences(root, { env: options.env, secret: (name) => secrets.find(name) }, problems);
   const declaredProviders = namesUnder(root, 'providers');

@@ -31,9 +31,14 @@ export function digestOf(content: string | Buffer): string {
 /** Larger is no configuration that a person keeps. */
 const mostBytes = 16 * 1024 * 1024;
 
-interface Reading {
+interface SourceOptions {
   readonly env: Environment;
   readonly problems: ProblemList;
+  /** In place of what these files hold, by absolute path. */
+  readonly texts: ReadonlyMap<string, string>;
+}
+
+interface Reading extends SourceOptions {
   readonly read: ReadFile[];
   /** Real paths of what was merged already: a file counts once, whoever includes it. */
   readonly merged: Set<string>;
@@ -43,8 +48,8 @@ interface Reading {
  * Reads all files (absolute paths) with their includes and merges them, an earlier one and an including one winning.
  * `root` is empty where nothing could be read; `problems` says why.
  */
-export function readSources(files: readonly string[], env: Environment, problems: ProblemList): Sources {
-  const reading: Reading = { env, problems, read: [], merged: new Set() };
+export function readSources(files: readonly string[], options: SourceOptions): Sources {
+  const reading: Reading = { ...options, read: [], merged: new Set() };
   let root: LocatedMap | null = null;
   for (const file of files) {
     const tree = readTree(file, [], null, reading);
@@ -66,7 +71,7 @@ type IncludedAt = FilePosition | null;
 function readTree(file: string, chain: readonly string[], includedAt: IncludedAt, reading: Reading): LocatedMap | null {
   const text = readText(file, includedAt, reading);
   if (text === null) return null;
-  const real = realpathSync(file);
+  const real = reading.texts.has(file) ? file : realpathSync(file);
   if (chain.includes(real)) {
     const at = includedAt ?? { file, line: 1, column: 1 };
     const circle = `${at.file} includes ${file}, which (directly or not) includes ${at.file}`;
@@ -81,12 +86,12 @@ function readTree(file: string, chain: readonly string[], includedAt: IncludedAt
   return root;
 }
 
-function readText(file: string, includedAt: IncludedAt, { problems, read }: Reading): string | null {
+function readText(file: string, includedAt: IncludedAt, { problems, read, texts }: Reading): string | null {
   const at = includedAt ?? { file, line: 1, column: 1 };
   problems.expectFile(file);
   const by = includedAt ? ` (included by ${includedAt.file})` : '';
   try {
-    const bytes = readFileSync(file);
+    const bytes = Buffer.from(texts.get(file) ?? readFileSync(file));
     read.push({ file, digest: digestOf(bytes) });
     if (bytes.byteLength <= mostBytes) return bytes.toString('utf8');
     problems.error(at, [], { code: 'too_large', message: `${file} is larger than 16 MB${by}` });

@@ -1,7 +1,7 @@
 // Owns the current settings: loads them, watches every file they came from, and swaps only what is whole and valid.
 
 import { existsSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { type FSWatcher, watch } from 'chokidar';
 import { type Clock, systemClock } from '../clock.ts';
 import { type LoadOptions, type LoadResult, loadSettings } from './load.ts';
@@ -118,6 +118,17 @@ export class SettingsStore {
     const loaded = load(this.#options);
     if (!sameFiles(loaded.read, this.#read)) this.#take(loaded);
     this.#watchAnew();
+  }
+
+  /**
+   * What the configuration would be with that text in its first file. Reads what the text includes, changes nothing.
+   * Where no file is configured the text stands for the one that would be created, else for `switchyard.yaml`.
+   */
+  draft(text: string): LoadResult {
+    const { files, createdAt = null, cwd } = this.#options;
+    const first = resolve(cwd, files[0] ?? createdAt ?? 'switchyard.yaml');
+    const texts = new Map([[first, text]]);
+    return loadSettings({ ...this.#options, files: [first, ...files.slice(1)], texts });
   }
 
   #take(loaded: LoadResult): void {
