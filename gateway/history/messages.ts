@@ -5,6 +5,8 @@ import type { Outcome } from '../types.ts';
 import type { Fault } from './faults.ts';
 import type { Transition } from './history.ts';
 import type { PackedOutcomes } from './pack.ts';
+import type { PackedBases } from './pack-basis.ts';
+import type { StoredReplay } from './replay-rows.ts';
 
 /** One transaction's worth of rows. */
 export interface Batch {
@@ -12,14 +14,19 @@ export interface Batch {
   readonly number: number;
   readonly outcomes: PackedOutcomes;
   readonly transitions: readonly Transition[];
+  /** Snapshots and settings that its outcomes are the first to name. */
+  readonly bases: PackedBases;
 }
 
 export type Question =
   | { readonly about: 'request'; readonly id: string }
-  | { readonly about: 'recent'; readonly limit: number; readonly before: string | null };
+  | { readonly about: 'recent'; readonly limit: number; readonly before: string | null }
+  | { readonly about: 'replayable'; readonly limit: number };
 
-/** `request` is answered with at most one. */
-export type Answer = readonly Outcome[];
+/** `request` is answered with at most one outcome. */
+export type Answer =
+  | { readonly is: 'outcomes'; readonly outcomes: readonly Outcome[] }
+  | { readonly is: 'replayable'; readonly stored: StoredReplay };
 
 export type ToWorker =
   | { readonly do: 'open' }

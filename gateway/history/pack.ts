@@ -2,7 +2,10 @@
 // Cloning the objects as they are costs the serving thread about five times as much (bench/history.ts).
 // Both sides are of the same build, so the order of fields is nobody else's business and is never stored.
 
-import type { Attempt, Candidate, Decision, Outcome } from '../types.ts';
+import type { Attempt, Candidate, Decision, Outcome, RequestHeaders, RequestOverrides } from '../types.ts';
+import type { DecisionBasis } from './history.ts';
+import { isHeaderKept, LONGEST_KEPT_VALUE } from './kept-headers.ts';
+import { BasisPacker, type PackedBases } from './pack-basis.ts';
 
 /** Many outcomes as plain data. Numbers that are null are NaN; texts are indexes into `texts`, -1 when null. */
 export interface PackedOutcomes {
@@ -22,6 +25,8 @@ export class Packer {
   #indexes = new Map<string, number>();
   /** A decision that several requests share is packed once: its number here. */
   #decisions = new Map<Decision, number>();
+  #headerNames = new Map<string, number>();
+  readonly #bases = new BasisPacker();
 
   get count(): number {
     return this.#count;
@@ -29,10 +34,10 @@ export class Packer {
 
   /** Numbers and texts held: what bounds the memory, for one decision may name a thousand candidates. */
   get size(): number {
-    return this.#length + this.#texts.length;
+    return this.#length + this.#texts.length + this.#bases.bytes / 8;
   }
 
-  add(outcome: Outcome): void {
+  add(outcome: Outcome, basis: DecisionBasis | null = null): void {
     this.#count++;
     this.#addTexts(outcome);
     this.#addNumbers(outcome);
@@ -40,6 +45,17 @@ export class Packer {
     this.#number(outcome.attempts.length);
     for (const attempt of outcome.attempts) this.#addAttempt(attempt);
     this.#addDecision(outcome.decision);
+    this.#addBasis(basis);
+  }
+
+  /** The snapshots and settings that are new since the last call. */
+  finishBases(): PackedBases {
+    return this.#bases.finish();
+  }
+
+  /** See `BasisPacker.forgetSent`. */
+  forgetSent(): void {
+    this.#bases.forgetSent();
   }
 
   /** Everything added so far; the packer is empty afterwards. */
@@ -51,6 +67,7 @@ export class Packer {
     this.#texts = [];
     this.#indexes.clear();
     this.#decisions.clear();
+    this.#headerNames.clear();
     return packed;
   }
 
@@ -151,6 +168,50 @@ export class Packer {
     }
   }
 
+  /** Of the facts only what the outcome does not tell already. */
+  #addBasis(basis: DecisionBasis | null): void {
+    this.#number(basis ? 1 : 0);
+    if (!basis) return;
+    const { facts } = basis;
+    this.#number(this.#bases.numberOf(basis.snapshot));
+    this.#number(this.#bases.numberOfSettings(basis.settings));
+    this.#text(facts.pin);
+    this.#text(facts.capabilityHint);
+    this.#addList(facts.needs);
+    this.#number(facts.batchSize);
+    this.#number(facts.promptTokens);
+    this.#number(facts.maxTokens);
+    this.#addHeaders(facts.headers);
+    this.#addOverrides(facts.overrides);
+  }
+
+  /** Names and values in turn, ended by -1. Of several values of one name the first counts, as in conditions. */
+  #addHeaders(headers: RequestHeaders): void {
+    for (const name in headers) {
+      const index = this.#headerNames.get(name) ?? this.#addHeaderName(name);
+      if (index < 0) continue;
+      const all = headers[name];
+      const value = typeof all === 'string' ? all : all?.[0];
+      if (value === undefined || value.length > LONGEST_KEPT_VALUE) continue;
+      this.#number(index);
+      this.#text(value);
+    }
+    this.#number(-1);
+  }
+
+  /** The index of its text; -1: it is not kept. */
+  #addHeaderName(name: string): number {
+    const index = isHeaderKept(name) ? this.#texts.push(name) - 1 : -1;
+    this.#headerNames.set(name, index);
+    return index;
+  }
+
+  #addOverrides(overrides: RequestOverrides): void {
+    const isPlain = isNothing(overrides);
+    this.#number(isPlain ? 0 : 1);
+    if (!isPlain) this.#number(this.#texts.push(JSON.stringify(overrides)) - 1);
+  }
+
   #addList(texts: readonly string[]): void {
     this.#number(texts.length);
     for (const text of texts) this.#text(text);
@@ -177,4 +238,17 @@ export class Packer {
     }
     this.#numbers[this.#length++] = value ?? Number.NaN;
   }
+}
+
+function isNothing(overrides: RequestOverrides): boolean {
+  return (
+    overrides.fallbacks === null &&
+    overrides.contextWindowFallbacks === null &&
+    overrides.contentPolicyFallbacks === null &&
+    overrides.numRetries === null &&
+    overrides.maxFallbacks === null &&
+    overrides.timeoutMs === null &&
+    !overrides.isFallbackDisabled &&
+    overrides.mockTesting.length === 0
+  );
 }

@@ -8,9 +8,18 @@ import { assertNever } from '../errors.ts';
 import type { Outcome } from '../types.ts';
 import { Backlog } from './backlog.ts';
 import { type Fault, whyNoDatabase } from './faults.ts';
-import { databaseFile, type History, type HistoryOptions, HistoryUnavailable, type Transition } from './history.ts';
+import {
+  type DecisionBasis,
+  databaseFile,
+  type History,
+  type HistoryOptions,
+  HistoryUnavailable,
+  type ReplayableRequest,
+  type Transition,
+} from './history.ts';
 import type { Answer, FromWorker, Question, ToWorker, WorkerSetup } from './messages.ts';
 import { Questions } from './questions.ts';
+import { replayableRequests } from './replayable.ts';
 import { StatusKeeper } from './status-keeper.ts';
 
 /** A row waits at most that long for others to share its transaction. */
@@ -80,9 +89,9 @@ class Recorder implements History {
     this.#retainAfter(firstRetentionMs);
   }
 
-  record(outcome: Outcome): void {
+  record(outcome: Outcome, basis: DecisionBasis | null = null): void {
     if (this.#state === 'off' || this.#state === 'closed') return;
-    if (this.#backlog.add(outcome)) this.#seal();
+    if (this.#backlog.add(outcome, basis)) this.#seal();
     else this.#sealSoon();
   }
 
@@ -102,11 +111,17 @@ class Recorder implements History {
 
   async request(id: string): Promise<Outcome | null> {
     const answer = await this.#ask({ about: 'request', id });
-    return answer[0] ?? null;
+    return answer.is === 'outcomes' ? (answer.outcomes[0] ?? null) : null;
   }
 
-  recentRequests(limit: number, before?: string): Promise<readonly Outcome[]> {
-    return this.#ask({ about: 'recent', limit, before: before ?? null });
+  async recentRequests(limit: number, before?: string): Promise<readonly Outcome[]> {
+    const answer = await this.#ask({ about: 'recent', limit, before: before ?? null });
+    return answer.is === 'outcomes' ? answer.outcomes : [];
+  }
+
+  async replayable(limit: number): Promise<readonly ReplayableRequest[]> {
+    const answer = await this.#ask({ about: 'replayable', limit });
+    return answer.is === 'replayable' ? replayableRequests(answer.stored) : [];
   }
 
   applySettings(settings: HistorySettings): void {
@@ -240,6 +255,8 @@ class Recorder implements History {
   #opened(notice: string | null): void {
     if (notice) this.#options.log.warn(`history: ${notice}`);
     if (this.#state === 'closed') return;
+    // At the first opening nothing was sent yet; afterwards it may be another database.
+    if (this.#state !== 'opening') this.#backlog.forgetSent();
     // With rows waiting, only their being written proves that the trouble is over.
     const isProven = this.#state !== 'troubled' || this.#backlog.isEmpty;
     this.#state = 'open';
@@ -291,6 +308,7 @@ class Recorder implements History {
     if (this.#state === 'closed') return;
     if (fault.class === 'rows') {
       this.#rowsLost += this.#backlog.drop(batch);
+      this.#backlog.forgetSent();
       this.#options.log.warn(`history: ${fault.because}`);
       this.#state = 'open';
       this.#written(batch);
@@ -365,6 +383,8 @@ class Recorder implements History {
   }
 
   #retained(removed: number): void {
+    // A snapshot that nobody named for 48 hours went, though it may be in force still.
+    this.#backlog.forgetSent();
     if (removed > 0) this.#options.log.debug('history cleaned up', { removed });
     for (const resolve of this.#retaining) resolve();
     this.#retaining = [];

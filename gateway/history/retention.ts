@@ -7,6 +7,8 @@ const rowsPerStep = 500;
 const pagesPerStep = 500;
 const dayMs = 86_400_000;
 const megabyte = 1_048_576;
+/** How long requests can be decided again. */
+const replayableForMs = 48 * 3_600_000;
 /** Once too large, it is brought down to that share of its limit, so that clean-up is not at work all the time. */
 const shareLeft = 0.9;
 
@@ -22,6 +24,7 @@ export function* retain(
   const oldestMs = nowMs - settings.retentionDays * dayMs;
   yield* inSteps(database, 'DELETE FROM transitions WHERE at_ms < ?', oldestMs);
   yield* inSteps(database, 'DELETE FROM requests WHERE received_at_ms < ?', oldestMs);
+  yield* forgetBases(database, nowMs - replayableForMs);
   yield* untilSmaller(database, settings.maxMb * megabyte);
   yield* vacuum(database);
   database
@@ -39,6 +42,21 @@ function* inSteps(database: Database.Database, sql: string, oldestMs: number): G
     if (removed > 0) yield removed;
     if (removed < rowsPerStep) return;
   }
+}
+
+/** Facts, snapshots and rules that no request of the last 48 hours names. */
+function* forgetBases(database: Database.Database, beforeMs: number): Generator<number, void, void> {
+  for (const [table, key, used] of [
+    ['facts', 'block', 'written_at_ms'],
+    ['snapshots', 'snapshot', 'used_at_ms'],
+    ['rule_sets', 'rule_set', 'used_at_ms'],
+  ] as const) {
+    const old = database.prepare<[number, number]>(
+      `DELETE FROM ${table} WHERE ${key} IN (SELECT ${key} FROM ${table} WHERE ${used} < ? LIMIT ?)`,
+    );
+    while (old.run(beforeMs, rowsPerStep).changes > 0) yield 0;
+  }
+  database.exec('DELETE FROM model_lists WHERE list NOT IN (SELECT value FROM snapshots, json_each(snapshots.lists))');
 }
 
 function* untilSmaller(database: Database.Database, maxBytes: number): Generator<number, void, void> {
@@ -60,6 +78,7 @@ function removeWith(database: Database.Database, remove: () => number): number {
     database.exec(
       'DELETE FROM decisions WHERE block < ifnull((SELECT decision_block FROM requests WHERE decision_block > 0 ORDER BY seq LIMIT 1), 9e18)',
     );
+    database.exec('DELETE FROM facts WHERE last_request < ifnull((SELECT min(seq) FROM requests), 9e18)');
     return removed;
   })();
 }

@@ -33,6 +33,10 @@ export const requestColumns = [
   'warnings',
   'decision_block',
   'decision_line',
+  'snapshot',
+  'rule_set',
+  'facts_block',
+  'facts_line',
 ] as const;
 
 export type Column = string | number | null;
@@ -67,6 +71,10 @@ export interface RequestRow {
   readonly warnings: string;
   readonly decision_block: number;
   readonly decision_line: number;
+  readonly snapshot: number;
+  readonly rule_set: number;
+  readonly facts_block: number;
+  readonly facts_line: number;
 }
 
 export interface AttemptRow {
@@ -85,8 +93,16 @@ export interface AttemptRow {
   readonly retry_after_ms: number | null;
 }
 
+/** Where what it takes to decide a request again is in the database; 0: it is not kept. */
+export interface StoredBasis {
+  readonly snapshot: number;
+  readonly ruleSet: number;
+  readonly factsBlock: number;
+  readonly factsLine: number;
+}
+
 /** Values for `requestColumns`. `block`: where the batch's decisions are. */
-export function requestValues(outcome: UnpackedOutcome, block: number): Column[] {
+export function requestValues(outcome: UnpackedOutcome, block: number, basis: StoredBasis): Column[] {
   const { usage } = outcome;
   return [
     outcome.id,
@@ -117,6 +133,10 @@ export function requestValues(outcome: UnpackedOutcome, block: number): Column[]
     listToText(outcome.warnings),
     outcome.decisionLine < 0 ? 0 : block,
     outcome.decisionLine,
+    basis.snapshot,
+    basis.ruleSet,
+    basis.factsBlock,
+    basis.factsLine,
   ];
 }
 

@@ -2,9 +2,11 @@
 
 import { gunzipSync, gzipSync } from 'node:zlib';
 import type Database from 'better-sqlite3';
+import { assertNever } from '../errors.ts';
 import type { Decision, Outcome } from '../types.ts';
 import type { Transition } from './history.ts';
-import type { Batch, Question } from './messages.ts';
+import type { Answer, Batch, Question } from './messages.ts';
+import { ReplayRows, readReplay } from './replay-rows.ts';
 import {
   type AttemptRow,
   attemptColumns,
@@ -15,7 +17,7 @@ import {
   requestColumns,
   requestValues,
 } from './rows.ts';
-import { type Unpacked, unpackOutcomes } from './unpack.ts';
+import { unpackOutcomes } from './unpack.ts';
 
 /** What the worker's memory holds easily. */
 const mostRowsPerAnswer = 10_000;
@@ -26,6 +28,7 @@ export class Store {
   #insertAttempt: Database.Statement<(Column | bigint)[]>;
   #insertDecisions: Database.Statement<[Buffer]>;
   #insertTransition: Database.Statement<Column[]>;
+  #replay: ReplayRows;
   #writeAll: (batch: Batch) => void;
 
   constructor(database: Database.Database) {
@@ -37,8 +40,9 @@ export class Store {
     this.#insertTransition = database.prepare(
       insert('transitions', ['at_ms', 'provider', 'state_before', 'state_after', 'cause_class', 'cause_message']),
     );
+    this.#replay = new ReplayRows(database);
     this.#writeAll = database.transaction((batch: Batch) => {
-      this.#writeOutcomes(unpackOutcomes(batch.outcomes));
+      this.#writeOutcomes(batch);
       for (const transition of batch.transitions) this.#writeTransition(transition);
     });
   }
@@ -48,9 +52,20 @@ export class Store {
     this.#writeAll(batch);
   }
 
-  /** See `History.request` and `History.recentRequests`. */
-  ask(question: Question): Outcome[] {
-    return question.about === 'request' ? this.#request(question.id) : this.#recent(question.limit, question.before);
+  /** See `History.request`, `History.recentRequests` and `History.replayable`. */
+  ask(question: Question): Answer {
+    switch (question.about) {
+      case 'request':
+        return { is: 'outcomes', outcomes: this.#request(question.id) };
+      case 'recent':
+        return { is: 'outcomes', outcomes: this.#recent(question.limit, question.before) };
+      case 'replayable': {
+        const decisionOf = this.#decisionReader();
+        return { is: 'replayable', stored: readReplay(this.#database, withinBounds(question.limit), decisionOf) };
+      }
+      default:
+        return assertNever(question);
+    }
   }
 
   /** Closing also empties the write-ahead log into the database. */
@@ -58,10 +73,14 @@ export class Store {
     this.#database.close();
   }
 
-  #writeOutcomes({ outcomes, decisions }: Unpacked): void {
+  #writeOutcomes({ outcomes: packed, bases }: Batch): void {
+    const unpacked = unpackOutcomes(packed);
+    const { outcomes, decisions } = unpacked;
     const block = decisions.length > 0 ? this.#writeDecisions(decisions) : 0;
+    const basisOf = this.#replay.write(bases, unpacked);
     for (const outcome of outcomes) {
-      const { changes, lastInsertRowid } = this.#insertRequest.run(...requestValues(outcome, block));
+      const values = requestValues(outcome, block, basisOf(outcome.basis));
+      const { changes, lastInsertRowid } = this.#insertRequest.run(...values);
       if (changes === 0) continue;
       for (const [position, attempt] of outcome.attempts.entries()) {
         this.#insertAttempt.run(...attemptValues(lastInsertRowid, position, attempt));
@@ -80,7 +99,7 @@ export class Store {
 
   #request(id: string): Outcome[] {
     const row = this.#database.prepare<[string], RequestRow>('SELECT * FROM requests WHERE id = ?').get(id);
-    return row ? [outcomeOf(row, this.#attempts(row.seq), this.#decision(row))] : [];
+    return row ? [outcomeOf(row, this.#attempts(row.seq), this.#decisionReader()(row))] : [];
   }
 
   #recent(limit: number, before: string | null): Outcome[] {
@@ -89,7 +108,7 @@ export class Store {
         `SELECT * FROM requests WHERE seq < ifnull((SELECT seq FROM requests WHERE id = ?), 9e18)
          ORDER BY seq DESC LIMIT ?`,
       )
-      .all(before, Math.min(Math.max(0, Math.trunc(limit)), mostRowsPerAnswer));
+      .all(before, withinBounds(limit));
     return rows.map((row) => outcomeOf(row, this.#attempts(row.seq), null));
   }
 
@@ -99,14 +118,28 @@ export class Store {
       .all(request);
   }
 
-  #decision(row: RequestRow): Decision | null {
-    if (row.decision_line < 0) return null;
-    const block = this.#database
-      .prepare<[number], { lines: Buffer }>('SELECT lines FROM decisions WHERE block = ?')
-      .get(row.decision_block);
-    const line = block && gunzipSync(block.lines).toString().split('\n')[row.decision_line];
-    return line ? (JSON.parse(line) as Decision) : null;
+  /** For rows in the order in which they ended, or the other way round: each block is unpacked once. */
+  #decisionReader(): (row: RequestRow) => Decision | null {
+    const statement = this.#database.prepare<[number], { lines: Buffer }>(
+      'SELECT lines FROM decisions WHERE block = ?',
+    );
+    let current = 0;
+    let lines: readonly string[] = [];
+    return ({ decision_block: block, decision_line: line }) => {
+      if (line < 0) return null;
+      if (block !== current) {
+        const row = statement.get(block);
+        lines = row ? gunzipSync(row.lines).toString().split('\n') : [];
+        current = block;
+      }
+      const text = lines[line];
+      return text ? (JSON.parse(text) as Decision) : null;
+    };
   }
+}
+
+function withinBounds(limit: number): number {
+  return Math.min(Math.max(0, Math.trunc(limit)), mostRowsPerAnswer);
 }
 
 function insert(table: string, columns: readonly string[]): string {

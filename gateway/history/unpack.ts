@@ -8,12 +8,23 @@ import type { PackedOutcomes } from './pack.ts';
 /** An outcome with the place of its decision among the batch's decisions; -1: it has none. */
 export interface UnpackedOutcome extends Omit<Outcome, 'decision'> {
   readonly decisionLine: number;
+  readonly basis: UnpackedBasis | null;
+}
+
+/** What an outcome was decided on, by the numbers of the packing side. */
+export interface UnpackedBasis {
+  readonly snapshot: number;
+  readonly settings: number;
+  /** Its line among the batch's facts. */
+  readonly factsLine: number;
 }
 
 export interface Unpacked {
   readonly outcomes: readonly UnpackedOutcome[];
   /** Each a `Decision` as JSON without line breaks; a number beyond JSON's reach is written `1e999`, which reads as infinity. */
   readonly decisions: readonly string[];
+  /** Each `KeptFacts` as JSON without line breaks. */
+  readonly facts: readonly string[];
 }
 
 /** Everything that was packed, equal in every field. Throws `RangeError` for anything `Packer` did not make. */
@@ -21,7 +32,7 @@ export function unpackOutcomes(packed: PackedOutcomes): Unpacked {
   const reader = new Reader(packed);
   const outcomes: UnpackedOutcome[] = [];
   for (let index = 0; index < packed.count; index++) outcomes.push(reader.outcome());
-  return { outcomes, decisions: reader.decisions };
+  return { outcomes, decisions: reader.decisions, facts: reader.facts };
 }
 
 class Reader {
@@ -31,6 +42,7 @@ class Reader {
   /** The texts as JSON, filled as they are met. */
   #quotes: string[] = [];
   readonly decisions: string[] = [];
+  readonly facts: string[] = [];
 
   constructor(packed: PackedOutcomes) {
     this.#numbers = packed.numbers;
@@ -66,7 +78,7 @@ class Reader {
     };
     const warnings = this.#list(() => this.#string());
     const attempts = this.#list(() => this.#attempt());
-    return { ...words, ...numbers, warnings, attempts, decisionLine: this.#decision() };
+    return { ...words, ...numbers, warnings, attempts, decisionLine: this.#decision(), basis: this.#basis() };
   }
 
   #usage(): Usage {
@@ -140,6 +152,26 @@ class Reader {
       terms += `${this.#quoted()}:${this.#figure()}${left > 1 ? ',' : ''}`;
     }
     return `{${head},${kept},${why},"terms":{${terms}},"notes":[${notes}]}`;
+  }
+
+  #basis(): UnpackedBasis | null {
+    if (!this.#flag()) return null;
+    const snapshot = this.#number();
+    const settings = this.#number();
+    const factsLine = this.facts.push(this.#factsText()) - 1;
+    return { snapshot, settings, factsLine };
+  }
+
+  #factsText(): string {
+    const hints = `"pin":${this.#quoted()},"capabilityHint":${this.#quoted()}`;
+    let needs = '';
+    for (let left = this.#number(); left > 0; left--) needs += this.#quoted() + (left > 1 ? ',' : '');
+    const counts = `"batchSize":${this.#figure()},"promptTokens":${this.#figure()},"maxTokens":${this.#figure()}`;
+    let headers = '';
+    for (let name = this.#quoted(); name !== 'null'; name = this.#quoted())
+      headers += `${headers === '' ? '' : ','}${name}:${this.#quoted()}`;
+    const overrides = this.#flag() ? this.#string() : 'null';
+    return `{${hints},"needs":[${needs}],${counts},"headers":{${headers}},"overrides":${overrides}}`;
   }
 
   /** The next text, or null, as JSON. */

@@ -83,7 +83,7 @@ const anyOutcome: fc.Arbitrary<Outcome> = fc
 
 function unpacked(packer: Packer): Outcome[] {
   const { outcomes, decisions } = unpackOutcomes(structuredClone(packer.finish()));
-  return outcomes.map(({ decisionLine, ...outcome }) => {
+  return outcomes.map(({ decisionLine, basis: _basis, ...outcome }) => {
     const text = decisions[decisionLine];
     return { ...outcome, decision: text === undefined ? null : (JSON.parse(text) as Decision) };
   });

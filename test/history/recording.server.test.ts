@@ -144,7 +144,11 @@ describe('the database', () => {
     history.record(kept);
     await history.close();
     const database = new Database(join(folder.path, 'history.db'));
-    database.exec('DROP TABLE transitions; PRAGMA user_version = 1');
+    database.exec(`
+      DROP TABLE transitions; DROP TABLE facts; DROP TABLE snapshots; DROP TABLE model_lists; DROP TABLE rule_sets;
+      ALTER TABLE requests DROP COLUMN snapshot; ALTER TABLE requests DROP COLUMN rule_set;
+      ALTER TABLE requests DROP COLUMN facts_block; ALTER TABLE requests DROP COLUMN facts_line;
+      PRAGMA user_version = 1`);
     database.close();
     history = open();
     expect(await history.request(kept.id)).toEqual(kept);
