@@ -25,6 +25,12 @@ export const errorCatalogue = {
     anthropic: 'invalid_request_error',
     isRetryable: false,
   },
+  invalid_configuration: {
+    status: 400,
+    openai: 'invalid_request_error',
+    anthropic: 'invalid_request_error',
+    isRetryable: false,
+  },
   json_too_deep: {
     status: 400,
     openai: 'invalid_request_error',

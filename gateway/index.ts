@@ -16,6 +16,8 @@ import { HeldBytes } from './dispatch/held-bytes.ts';
 import { type DispatchLimits, defaultDispatchLimits } from './dispatch/limits.ts';
 import { Slots } from './dispatch/slots.ts';
 import { UpstreamPools } from './dispatch/upstream-pools.ts';
+import { DryRun } from './dry-run/dry-run.ts';
+import { unprobed } from './dry-run/unprobed.ts';
 import { GatewayError } from './errors.ts';
 import { openHistory } from './history/recorder.ts';
 import { ensureManagementToken } from './http/management-token.ts';
@@ -23,6 +25,7 @@ import { createHttp } from './http/server.ts';
 import { naming } from './naming.ts';
 import { Outcomes } from './outcomes.ts';
 import { providerSwitch } from './provider-switch.ts';
+import { freshState } from './routing/question.ts';
 import { compileRules, type Rules } from './routing/rules.ts';
 import type { Log } from './telemetry/log.ts';
 import { Metrics } from './telemetry/metrics.ts';
@@ -103,6 +106,20 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const slots = new Slots(clock, (provider, queued) => catalog.setQueued(provider, queued));
   const pools = new UpstreamPools();
   const dispatchLimits = { ...defaultDispatchLimits, ...options.dispatchLimits };
+  const conversationSecret = createHmac('sha256', managementToken).update('conversation').digest('hex');
+  const dryRun = new DryRun({
+    clock,
+    catalog,
+    history,
+    settings: () => store.current,
+    compile: rulesOf,
+    draft: (text) => store.draft(text),
+    unprobed: (settings) => unprobed(settings, clock),
+    state: () => freshState,
+    dice: Math.random,
+    charactersPerToken: () => 4,
+    conversationSecret,
+  });
   const dispatcher = new RequestDispatcher({
     clock,
     pools,
@@ -114,8 +131,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     log,
     dice: Math.random,
     instance,
-    conversationSecret: createHmac('sha256', managementToken).update('conversation').digest('hex'),
-    onOutcome: (outcome) => outcomes.take(outcome),
+    conversationSecret,
+    onOutcome: (outcome, basis) => outcomes.take(outcome, basis),
   });
   const { server } = store.current;
   const http = createHttp({
@@ -136,6 +153,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     poolFor: (provider) => pools.poolFor(provider),
     setProviderEnabled: providerSwitch({ store, catalog, dataFolder }),
     findRequest: (id) => outcomes.find(id),
+    explain: (question) => dryRun.explain(question),
+    replay: (question) => dryRun.replay(question),
     historyStatus: () => history.status(),
     renderMetrics: () => outcomes.renderMetrics(catalog.snapshot()),
     requestCount: (key) => outcomes.countOf(key),

@@ -1,7 +1,6 @@
 // What becomes of a request that has ended: counted, kept, and remembered for whoever asks about it right away.
 
-import type { History } from './history/history.ts';
-import { HistoryUnavailable } from './history/history.ts';
+import { type DecisionBasis, type History, HistoryUnavailable } from './history/history.ts';
 import type { Rejection } from './http/dependencies.ts';
 import type { Log } from './telemetry/log.ts';
 import type { Metrics } from './telemetry/metrics.ts';
@@ -24,9 +23,10 @@ export class Outcomes {
     this.#log = log;
   }
 
-  take(outcome: Outcome): void {
+  /** `basis`: what it was decided on, where it was. */
+  take(outcome: Outcome, basis: DecisionBasis | null = null): void {
     this.#metrics.observe(outcome);
-    this.#history.record(outcome);
+    this.#history.record(outcome, basis);
     this.#count(outcome);
     this.#latest.set(outcome.id, outcome);
     if (this.#latest.size > REMEMBERED) {

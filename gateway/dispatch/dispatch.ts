@@ -13,7 +13,7 @@ import { readFacts } from '../routing/facts.ts';
 import { route } from '../routing/route.ts';
 import type { Rules } from '../routing/rules.ts';
 import { type Log, maskSecrets } from '../telemetry/log.ts';
-import type { Attempt, Candidate, Decision, Outcome, RequestFacts } from '../types.ts';
+import type { Attempt, Candidate, Decision, Outcome, RequestFacts, Snapshot } from '../types.ts';
 import { afterFailure } from './after-failure.ts';
 import {
   type AttemptContext,
@@ -27,6 +27,7 @@ import { EarlyOpening } from './early-opening.ts';
 import { ClientReply, type IncomingExchange } from './exchange.ts';
 import { type FailedAttempt, finalError } from './final-error.ts';
 import { earlyHead, sendError, sendProviderWords } from './reply-error.ts';
+import { clientOf } from './request-facts.ts';
 import { secretsOf } from './secrets.ts';
 import type { Slot, SlotOption, Slots, Waiting } from './slots.ts';
 import { summarize } from './summary.ts';
@@ -37,6 +38,13 @@ const CHARACTERS_PER_TOKEN = 4;
 export interface ActiveConfiguration {
   readonly settings: Settings;
   readonly rules: Rules;
+}
+
+/** What a decision was made from. */
+export interface DecisionBasis {
+  readonly facts: RequestFacts;
+  readonly snapshot: Snapshot;
+  readonly settings: Settings;
 }
 
 export interface DispatchDependencies extends AttemptContext {
@@ -50,7 +58,8 @@ export interface DispatchDependencies extends AttemptContext {
   readonly instance: string;
   /** Keys the hash of conversations, per installation. */
   readonly conversationSecret: string;
-  readonly onOutcome: (outcome: Outcome) => void;
+  /** `basis` is null for a request that was never decided about. */
+  readonly onOutcome: (outcome: Outcome, basis: DecisionBasis | null) => void;
 }
 
 /** Serves exchanges, and knows which it serves now. */
@@ -76,7 +85,7 @@ export class RequestDispatcher {
       run.endWithError(error);
     }
     this.#running.delete(exchange.id);
-    this.#deps.onOutcome(run.outcome());
+    this.#deps.onOutcome(run.outcome(), run.basis());
   }
 
   /** Ends every request with that error: an answer, or the last event of a stream that has begun. */
@@ -95,6 +104,8 @@ class RequestRun {
   readonly #failed: FailedAttempt[] = [];
   #facts: RequestFacts | null = null;
   #decision: Decision | null = null;
+  /** What it was decided on. */
+  #snapshot: Snapshot | null = null;
   #decisionMs = 0;
   #queuedMs = 0;
   #opening: EarlyOpening | null = null;
@@ -179,6 +190,11 @@ class RequestRun {
     });
   }
 
+  basis(): DecisionBasis | null {
+    if (this.#facts === null || this.#snapshot === null) return null;
+    return { facts: this.#facts, snapshot: this.#snapshot, settings: this.#configuration.settings };
+  }
+
   #readFacts(): RequestFacts {
     const { id, receivedAtMs, endpoint, protocol, request, json, body, apiKeyName } = this.#exchange;
     return readFacts({
@@ -210,9 +226,11 @@ class RequestRun {
   #decide(facts: RequestFacts): Decision {
     const { clock, catalog, dice, log } = this.#deps;
     const startedAt = clock.monotonic();
-    const decision = route(facts, this.#configuration.rules, catalog.snapshot(), dice);
+    const snapshot = catalog.snapshot();
+    const decision = route(facts, this.#configuration.rules, snapshot, dice);
     this.#decisionMs = clock.monotonic() - startedAt;
     this.#decision = decision;
+    this.#snapshot = snapshot;
     log.info(logLine(facts, decision));
     return decision;
   }
@@ -375,11 +393,6 @@ class RequestRun {
       throw new GatewayError('internal', `provider ${name} was decided for but is not configured`);
     return provider;
   }
-}
-
-/** The product token of a User-Agent (RFC 9110 section 10.1.5), without its version. */
-function clientOf(userAgent: string | undefined): string {
-  return userAgent?.split(/[/\s]/, 1)[0] ?? '';
 }
 
 /** Kept ones, and those that only lack a free place: waiting for one is the queue's business. */

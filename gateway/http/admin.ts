@@ -1,9 +1,9 @@
 // What `/admin` answers: the state of everything, one switch per provider, one stored request, and the proof of who we are.
 
 import { didYouMean } from '../config/nearest.ts';
-import type { AdminProvider, AdminProviderPatch, AdminStatus } from '../contract.ts';
+import type { AdminProvider, AdminProviderPatch, AdminStatus, AdminStoredRequest } from '../contract.ts';
 import { GatewayError } from '../errors.ts';
-import type { Outcome } from '../types.ts';
+import { decisionToJson } from '../routing/explain.ts';
 import type { HttpDependencies } from './dependencies.ts';
 import { CHALLENGE_NONCE, challengeProof } from './management-token.ts';
 
@@ -66,9 +66,12 @@ export async function switchProvider(
 }
 
 /** `GET /admin/requests/ID`. */
-export async function storedRequest(deps: HttpDependencies, id: string): Promise<Outcome> {
+export async function storedRequest(deps: HttpDependencies, id: string): Promise<AdminStoredRequest> {
   const outcome = await deps.findRequest(id);
-  if (outcome) return outcome;
+  if (outcome) {
+    const { decision } = outcome;
+    return { ...outcome, decision: decision && { ...decision, chosen: decisionToJson(decision).chosen } };
+  }
   throw new GatewayError(
     'not_found',
     `No request ${JSON.stringify(id.slice(0, 100))} is known: it runs still, is older than the history keeps, or the history is off.`,

@@ -3,11 +3,12 @@
 import type { Dispatcher } from 'undici';
 import type { Clock } from '../clock.ts';
 import type { ProviderSettings, Settings } from '../config/settings.ts';
-import type { AdminProvider, AdminStatus, HistoryStatus } from '../contract.ts';
+import type { AdminProvider, AdminReplay, AdminStatus, HistoryStatus } from '../contract.ts';
 import type { IncomingExchange } from '../dispatch/exchange.ts';
+import type { DryQuestion, ReplayQuestion } from '../dry-run/question.ts';
 import type { GatewayError } from '../errors.ts';
 import type { Log } from '../telemetry/log.ts';
-import type { DeploymentKey, Endpoint, Outcome, Protocol, Snapshot } from '../types.ts';
+import type { Decision, DeploymentKey, Endpoint, Outcome, Protocol, Snapshot } from '../types.ts';
 
 /** What the lists and `/admin` read of the catalog. */
 interface HttpCatalog {
@@ -58,6 +59,10 @@ export interface HttpDependencies {
   setProviderEnabled(name: string, isEnabled: boolean): Promise<void>;
   /** A finished request from memory or history, or null. */
   findRequest(id: string): Promise<Outcome | null>;
+  /** Decides a request that is not sent. Rejects with `DraftRejected` or `GatewayError`. */
+  explain(question: DryQuestion): Promise<Decision>;
+  /** Decides stored requests anew. Rejects with `DraftRejected` or `HistoryUnavailable`. */
+  replay(question: ReplayQuestion): Promise<AdminReplay>;
   historyStatus(): HistoryStatus;
   /** The page of `/metrics` in Prometheus' text format. */
   renderMetrics(): Promise<string> | string;

@@ -4,9 +4,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { didYouMean, nearest } from '../config/nearest.ts';
 import { HeldBytes } from '../dispatch/held-bytes.ts';
 import { GatewayError } from '../errors.ts';
+import { decisionToJson, decisionToText } from '../routing/explain.ts';
 import { adminStatus, answerChallenge, type ServerState, storedRequest, switchProvider } from './admin.ts';
 import { readBody } from './body.ts';
 import type { HttpDependencies } from './dependencies.ts';
+import { explained, replayed } from './dry-run.ts';
 import { healthReport, readiness } from './health.ts';
 import { parseJsonObject } from './json-body.ts';
 import { findNamedModel, knownModels } from './known-models.ts';
@@ -98,20 +100,41 @@ const ADMIN_BODY_BYTES = 1024 * 1024;
 const adminBodies = new HeldBytes(16 * ADMIN_BODY_BYTES);
 
 /** The JSON body of a change; a form, which any web page can send without being asked first, is none. */
-async function readAdminBody({ deps, request, response }: Call): Promise<Record<string, unknown>> {
+async function readAdminBody(
+  { deps, request, response }: Call,
+  maxBytes = ADMIN_BODY_BYTES,
+): Promise<Record<string, unknown>> {
   const type = request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
   if (type !== 'application/json')
     throw new GatewayError(
       'json_content_type_required',
       'Changes under /admin are sent as Content-Type: application/json.',
     );
-  const body = await readBody(request, response, { maxBytes: ADMIN_BODY_BYTES, held: adminBodies });
+  const body = await readBody(request, response, { maxBytes, held: adminBodies });
   try {
     return parseJsonObject(body, deps.settings().server.limits.jsonDepth);
   } finally {
     adminBodies.release(body.length);
   }
 }
+
+/** A prompt that is only to be explained may be as long as one that is sent, within reason. */
+const EXPLAINED_BODY_BYTES = 8 * ADMIN_BODY_BYTES;
+
+const explain: Handler = async (call) => {
+  const { deps, request, response, query } = call;
+  const json = await readAdminBody(call, EXPLAINED_BODY_BYTES);
+  const answer = await explained(deps, json, { headers: request.headers, query });
+  if ('draft' in answer) sendJson(response, 400, answer.draft);
+  else if (request.headers.accept?.startsWith('text/plain')) sendText(response, 200, decisionToText(answer.decision));
+  else sendJson(response, 200, decisionToJson(answer.decision));
+};
+
+const replay: Handler = async (call) => {
+  const answer = await replayed(call.deps, await readAdminBody(call));
+  if ('draft' in answer) sendJson(call.response, 400, answer.draft);
+  else sendJson(call.response, 200, answer.replay);
+};
 
 const challenge: Handler = ({ deps, request, response, query }) => {
   const { localAddress = '', localPort = 0 } = request.socket;
@@ -164,6 +187,8 @@ export const routes: readonly Route[] = [
       },
     },
   },
+  { path: '/admin/explain', methods: { POST: explain } },
+  { path: '/admin/replay', methods: { POST: replay } },
   {
     path: '/admin/requests/:id',
     methods: {

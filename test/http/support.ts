@@ -219,6 +219,8 @@ export async function startHttp(options: HarnessOptions = {}): Promise<Harness> 
       state.providers = state.providers.map((one) => (one.name === name ? { ...one, isEnabled } : one));
     },
     findRequest: async () => null,
+    explain: async () => Promise.reject(new Error('nothing is explained here')),
+    replay: async () => ({ total: 0, changed: [] }),
     historyStatus: () => ({ is: 'off', because: 'the test needs none' }),
     renderMetrics: () => '# metrics\n',
     requestCount: () => 7,
