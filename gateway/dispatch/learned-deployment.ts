@@ -1,11 +1,11 @@
 // What was learned of one deployment from the attempts that really happened there, and how each attempt adds to it.
 
+import type { SavedDeployment } from '../catalog/saved-learning.ts';
 import type { StrategyOptions } from '../config/settings.ts';
 import type { SteadyFacts } from '../routing/strategies/strategy.ts';
 import type { FailureKind } from '../types.ts';
 import { Conversations } from './conversations.ts';
 import { Ratio, SampleWindow } from './samples.ts';
-import type { SavedDeployment } from './saved-learning.ts';
 import { UsageWindow } from './usage-windows.ts';
 
 /** `loaded`: nothing had to be loaded; `cold`: known not to be loaded; `unknown`: it may have been either. */

@@ -2,6 +2,7 @@
 // file (`learned.json`) keeps it over restarts. All arithmetic is in the files beside it.
 
 import { KeptFile } from '../catalog/kept-file.ts';
+import { parseLearning, type SavedLearning, serializeLearning } from '../catalog/saved-learning.ts';
 import type { Clock } from '../clock.ts';
 import type { Settings, StrategyOptions } from '../config/settings.ts';
 import { BoundedMemory } from '../routing/bounded-memory.ts';
@@ -11,7 +12,6 @@ import { LearnedDeployment } from './learned-deployment.ts';
 import { type LearnedSource, LearnedState } from './learned-state.ts';
 import { Lesson, type LessonInput, type LessonKeeper } from './lesson.ts';
 import { PromptRatios } from './prompt-ratio.ts';
-import { parseLearning, type SavedLearning, serializeLearning } from './saved-learning.ts';
 import type { FirstContentFacts } from './time-limits.ts';
 
 export interface LearningOptions {

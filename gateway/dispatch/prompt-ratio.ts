@@ -1,7 +1,7 @@
 // How many characters of a prompt make a token, by the model's name as clients write it, learned from what providers report.
 
+import type { SavedRatio } from '../catalog/saved-learning.ts';
 import { BoundedMemory } from '../routing/bounded-memory.ts';
-import type { SavedRatio } from './samples.ts';
 
 const DEFAULT_RATIO = 4;
 const [LOWEST, HIGHEST] = [1, 8];

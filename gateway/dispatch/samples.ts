@@ -1,12 +1,11 @@
 // Measurements of one kind, and what they come to. Bounded: the latest ones are kept, each with the time it was taken.
 
+import type { SavedRatio, SavedSample } from '../catalog/saved-learning.ts';
+
 /** What each newer sample leaves of an older one's weight: after seven it counts half. */
 const SAMPLE_DECAY = 0.9;
 /** Below this weight all older ones together no longer show. */
 const NEGLIGIBLE_WEIGHT = 1e-5;
-
-/** A sample as it is kept in a file: epoch ms, value. */
-export type SavedSample = readonly [atMs: number, value: number];
 
 /** The latest samples, up to a number. */
 export class SampleWindow {
@@ -94,9 +93,6 @@ export class SampleWindow {
 
 /** What each newer part leaves of an older one's weight in a ratio. */
 const RATIO_DECAY = 0.95;
-
-/** A ratio as it is kept in a file: what was counted, and per how much. */
-export type SavedRatio = readonly [amount: number, per: number];
 
 /** So much per so much, each part with the weight of its size, the newer the heavier: tokens per ms, ms per request. */
 export class Ratio {

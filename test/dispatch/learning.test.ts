@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { parseLearning, serializeLearning } from '../../gateway/catalog/saved-learning.ts';
 import { defaultReliability, emptySettings } from '../../gateway/config/defaults.ts';
 import type { ReliabilitySettings, Settings, StrategyOptions } from '../../gateway/config/settings.ts';
 import type { AttemptResult } from '../../gateway/dispatch/attempt.ts';
 import { Learning } from '../../gateway/dispatch/learning.ts';
 import type { LessonInput } from '../../gateway/dispatch/lesson.ts';
-import { parseLearning, serializeLearning } from '../../gateway/dispatch/saved-learning.ts';
 import { route } from '../../gateway/routing/route.ts';
 import { compileRules } from '../../gateway/routing/rules.ts';
 import type { Decision, Failure, FailureKind, ProviderSnapshot, RequestFacts } from '../../gateway/types.ts';

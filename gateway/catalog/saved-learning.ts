@@ -1,10 +1,15 @@
 // The format of `learned.json` and its reader and writer, without any I/O.
 
 import { z } from 'zod';
-import type { Parsed } from '../catalog/kept-file.ts';
-import type { SavedRatio, SavedSample } from './samples.ts';
+import type { Parsed } from './kept-file.ts';
 
 const formatVersion = 1;
+
+/** A measurement and when it was taken, epoch ms. */
+export type SavedSample = readonly [atMs: number, value: number];
+
+/** What was counted, and per how much. */
+export type SavedRatio = readonly [amount: number, per: number];
 
 /** What was learned of one deployment. Rates are kept as amount and measure: tokens and ms, ms and requests. */
 export interface SavedDeployment {
