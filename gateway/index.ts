@@ -13,6 +13,7 @@ import type { Settings } from './config/settings.ts';
 import { SettingsStore } from './config/store.ts';
 import { RequestDispatcher } from './dispatch/dispatch.ts';
 import { HeldBytes } from './dispatch/held-bytes.ts';
+import { Learning } from './dispatch/learning.ts';
 import { type DispatchLimits, defaultDispatchLimits } from './dispatch/limits.ts';
 import { Slots } from './dispatch/slots.ts';
 import { UpstreamPools } from './dispatch/upstream-pools.ts';
@@ -25,7 +26,6 @@ import { createHttp } from './http/server.ts';
 import { naming } from './naming.ts';
 import { Outcomes } from './outcomes.ts';
 import { providerSwitch } from './provider-switch.ts';
-import { freshState } from './routing/question.ts';
 import { compileRules, type Rules } from './routing/rules.ts';
 import type { Log } from './telemetry/log.ts';
 import { Metrics } from './telemetry/metrics.ts';
@@ -103,6 +103,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   });
   const history = openHistory({ folder: dataFolder, settings: store.current.history, log, clock, instance });
   const outcomes = new Outcomes(newMetrics(store, catalog, clock), history, log);
+  const learning = new Learning({
+    path: join(dataFolder, 'learned.json'),
+    clock,
+    log,
+    settings: () => store.current,
+  });
   const slots = new Slots(clock, (provider, queued) => catalog.setQueued(provider, queued));
   const pools = new UpstreamPools();
   const dispatchLimits = { ...defaultDispatchLimits, ...options.dispatchLimits };
@@ -115,9 +121,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     compile: rulesOf,
     draft: (text) => store.draft(text),
     unprobed: (settings) => unprobed(settings, clock),
-    state: () => freshState,
+    state: () => learning.state(),
     dice: Math.random,
-    charactersPerToken: () => 4,
+    charactersPerToken: (model) => learning.charactersPerToken(model),
     conversationSecret,
   });
   const dispatcher = new RequestDispatcher({
@@ -127,6 +133,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     dispatchLimits,
     configuration: () => ({ settings: store.current, rules: rulesOf(store.current) }),
     catalog,
+    learning,
     slots,
     log,
     dice: Math.random,
@@ -175,13 +182,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   catalog.onChange((change) => {
     if (change.kind !== 'transition') return;
     const { provider, from, to, cause, atMs } = change;
+    learning.stateChanged(provider, to);
     const level = to === 'down' || to === 'auth' ? 'warn' : 'info';
     log[level](`[PROVIDER] ${provider}: ${from} -> ${to}`, cause === null ? {} : { because: cause.message });
     history.recordTransition({ atMs, provider, before: from, after: to, cause });
   });
 
   const closeParts = async (): Promise<void> => {
-    await Promise.all([store.close(), catalog.close(), pools.close()]);
+    await Promise.all([store.close(), catalog.close(), learning.close(), pools.close()]);
     await history.close();
   };
   let listening: { readonly urls: readonly string[]; readonly port: number };

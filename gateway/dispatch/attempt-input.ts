@@ -14,7 +14,7 @@ import type { AttemptInput, ProviderHeaders } from './attempt.ts';
 import type { ClientReply, IncomingExchange } from './exchange.ts';
 import { ownComment, ownHeaders, passHeaders, type ReplyFacts } from './reply-head.ts';
 import { upstreamHeaders } from './request-headers.ts';
-import { attemptLimits } from './time-limits.ts';
+import { attemptLimits, type FirstContentFacts } from './time-limits.ts';
 
 export interface AttemptInputSource {
   readonly exchange: IncomingExchange;
@@ -25,6 +25,8 @@ export interface AttemptInputSource {
   readonly provider: ProviderSettings;
   readonly adapter: ProviderAdapter;
   readonly snapshot: ProviderSnapshot | null;
+  /** Of this deployment; null: nothing yet. */
+  readonly learned: FirstContentFacts['learned'];
   readonly hasUntriedCandidate: boolean;
   readonly instance: string;
   readonly reply: ClientReply;
@@ -83,7 +85,7 @@ export function attemptInput(source: AttemptInputSource): PreparedAttempt {
       isLoaded,
       promptTokens: facts.promptTokens,
       maxTokens: facts.maxTokens,
-      learned: null,
+      learned: source.learned,
       hasUntriedCandidate: source.hasUntriedCandidate,
     },
     adapter.defaultIdleMs(facts.needs.includes('tools')),

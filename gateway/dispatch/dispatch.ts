@@ -6,14 +6,12 @@ import type { Clock } from '../clock.ts';
 import type { ProviderSettings, Settings } from '../config/settings.ts';
 import { GatewayError } from '../errors.ts';
 import { streamFiller } from '../protocols/errors.ts';
-import { formField } from '../protocols/form.ts';
 import { adapters } from '../providers/index.ts';
 import { logLine } from '../routing/explain.ts';
-import { readFacts } from '../routing/facts.ts';
 import { route } from '../routing/route.ts';
 import type { Rules } from '../routing/rules.ts';
 import { type Log, maskSecrets } from '../telemetry/log.ts';
-import type { Attempt, Candidate, Decision, Outcome, RequestFacts, Snapshot } from '../types.ts';
+import type { Attempt, Candidate, Decision, Outcome, ProviderSnapshot, RequestFacts, Snapshot } from '../types.ts';
 import { afterFailure } from './after-failure.ts';
 import {
   type AttemptContext,
@@ -22,17 +20,18 @@ import {
   type RunningAttempt,
   startAttempt,
 } from './attempt.ts';
-import { attemptInput } from './attempt-input.ts';
+import { type AttemptInputSource, attemptInput } from './attempt-input.ts';
 import { EarlyOpening } from './early-opening.ts';
 import { ClientReply, type IncomingExchange } from './exchange.ts';
+import { exchangeFacts, modelIn } from './exchange-facts.ts';
 import { type FailedAttempt, finalError } from './final-error.ts';
+import type { Learning } from './learning.ts';
+import type { Lesson } from './lesson.ts';
 import { earlyHead, sendError, sendProviderWords } from './reply-error.ts';
-import { clientOf } from './request-facts.ts';
 import { secretsOf } from './secrets.ts';
 import type { Slot, SlotOption, Slots, Waiting } from './slots.ts';
 import { summarize } from './summary.ts';
-
-const CHARACTERS_PER_TOKEN = 4;
+import { warmCheck } from './warm-check.ts';
 
 /** Settings and what was compiled from them; a request keeps the pair it began with. */
 export interface ActiveConfiguration {
@@ -51,6 +50,7 @@ export interface DispatchDependencies extends AttemptContext {
   readonly clock: Clock;
   readonly configuration: () => ActiveConfiguration;
   readonly catalog: Catalog;
+  readonly learning: Learning;
   readonly slots: Slots;
   readonly log: Log;
   readonly dice: () => number;
@@ -100,6 +100,7 @@ class RequestRun {
   readonly #exchange: IncomingExchange;
   readonly #configuration: ActiveConfiguration;
   readonly #reply: ClientReply;
+  readonly #charactersPerToken: number;
   readonly #attempts: Attempt[] = [];
   readonly #failed: FailedAttempt[] = [];
   #facts: RequestFacts | null = null;
@@ -119,13 +120,16 @@ class RequestRun {
     this.#deps = deps;
     this.#exchange = exchange;
     this.#configuration = deps.configuration();
+    this.#charactersPerToken = deps.learning.charactersPerToken(modelIn(exchange.json));
     this.#reply = new ClientReply(exchange.response);
   }
 
   async serve(): Promise<void> {
-    const facts = this.#readFacts();
+    const facts = exchangeFacts(this.#exchange, this.#deps.conversationSecret, this.#charactersPerToken);
     this.#facts = facts;
     if (!this.#deps.catalog.isListed) await this.#deps.catalog.whenListed();
+    const check = warmCheck(facts, this.#configuration.rules, this.#deps);
+    if (check !== null) await check;
     const decision = this.#decide(facts);
     const candidates = decision.candidates.filter(mayBeAsked);
     if (decision.error !== null && candidates.length === 0) {
@@ -195,39 +199,13 @@ class RequestRun {
     return { facts: this.#facts, snapshot: this.#snapshot, settings: this.#configuration.settings };
   }
 
-  #readFacts(): RequestFacts {
-    const { id, receivedAtMs, endpoint, protocol, request, json, body, apiKeyName } = this.#exchange;
-    return readFacts({
-      id,
-      receivedAtMs,
-      endpoint,
-      protocol,
-      headers: request.headers,
-      body: json,
-      bodyBytes: body.length,
-      form: this.#formFields(),
-      client: apiKeyName ?? clientOf(request.headers['user-agent']),
-      conversationSecret: this.#deps.conversationSecret,
-      charactersPerToken: CHARACTERS_PER_TOKEN,
-    });
-  }
-
-  /** The text fields of an upload that a decision can depend on. */
-  #formFields(): Readonly<Record<string, string | undefined>> | undefined {
-    const { json, body, request } = this.#exchange;
-    const type = request.headers['content-type'];
-    if (json !== null || type === undefined) return undefined;
-    return {
-      model: formField(body, type, 'model') ?? undefined,
-      stream: formField(body, type, 'stream') ?? undefined,
-    };
-  }
-
   #decide(facts: RequestFacts): Decision {
-    const { clock, catalog, dice, log } = this.#deps;
+    const { clock, catalog, learning, dice, log } = this.#deps;
     const startedAt = clock.monotonic();
     const snapshot = catalog.snapshot();
-    const decision = route(facts, this.#configuration.rules, snapshot, dice);
+    const state = learning.state();
+    const decision = route(facts, this.#configuration.rules, snapshot, dice, state);
+    learning.decided(state, decision);
     this.#decisionMs = clock.monotonic() - startedAt;
     this.#decision = decision;
     this.#snapshot = snapshot;
@@ -306,15 +284,23 @@ class RequestRun {
     hasUntriedCandidate: boolean,
   ): Promise<AttemptResult> {
     const { catalog, clock } = this.#deps;
+    const provider = catalog.snapshot().providers.get(candidate.provider) ?? null;
+    const learned = this.#deps.learning.rates(candidate, provider);
+    const lesson = this.#beginLesson(facts, decision, candidate, provider);
     const inFlight = catalog.begin(candidate);
     const startedAtMs = clock.now();
     this.#opening?.whileSilent();
     let result: AttemptResult | null = null;
     try {
-      const { input, changes, isCold } = this.#prepare(facts, decision, candidate, hasUntriedCandidate);
+      const { input, changes, isCold } = this.#prepare(facts, decision, candidate, {
+        snapshot: provider,
+        learned,
+        hasUntriedCandidate,
+      });
       this.#attempt = startAttempt(this.#deps, input);
       result = await this.#attempt.result;
       this.#last = result;
+      lesson.end(result);
       const record: Attempt = {
         provider: candidate.provider,
         model: candidate.model,
@@ -337,11 +323,16 @@ class RequestRun {
     }
   }
 
+  #beginLesson(facts: RequestFacts, decision: Decision, key: Candidate, snapshot: ProviderSnapshot | null): Lesson {
+    const charactersPerToken = this.#charactersPerToken;
+    return this.#deps.learning.begin({ key, facts, name: decision.model, charactersPerToken, snapshot });
+  }
+
   #prepare(
     facts: RequestFacts,
     decision: Decision,
     candidate: Candidate,
-    hasUntriedCandidate: boolean,
+    known: Pick<AttemptInputSource, 'snapshot' | 'learned' | 'hasUntriedCandidate'>,
   ): { readonly input: AttemptInput; readonly changes: readonly string[]; readonly isCold: boolean } {
     const provider = this.#providerSettings(candidate.provider);
     return attemptInput({
@@ -352,8 +343,7 @@ class RequestRun {
       rules: this.#configuration.rules,
       provider,
       adapter: adapters[provider.kind],
-      snapshot: this.#deps.catalog.snapshot().providers.get(candidate.provider) ?? null,
-      hasUntriedCandidate,
+      ...known,
       instance: this.#deps.instance,
       reply: this.#reply,
       mask: (text) => maskSecrets(text, secretsOf(this.#configuration.settings)),
