@@ -17,16 +17,27 @@ export class NotRunning extends Error {
 
 interface Answer {
   readonly status: number;
+  readonly text: string;
+  /** Undefined when it is none. */
   readonly json: unknown;
   /** Who answered, as the connection knows it. */
   readonly address: string;
   readonly port: number;
 }
 
-function get(target: GatewayTarget, agent: Agent, path: string, headers: Record<string, string>): Promise<Answer> {
+interface Ask {
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Sent as JSON by POST; absent: GET. */
+  readonly body?: unknown;
+}
+
+function send(target: GatewayTarget, agent: Agent, { path, headers, body }: Ask): Promise<Answer> {
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
   const ask = target.scheme === 'https' ? httpsRequest : httpRequest;
-  const request = ask({ host: target.host, port: target.port, path, headers, agent, timeout: ANSWER_TIMEOUT_MS });
+  const { host, port } = target;
+  const method = body === undefined ? 'GET' : 'POST';
+  const request = ask({ host, port, path, method, headers, agent, timeout: ANSWER_TIMEOUT_MS });
   request.on('timeout', () => request.destroy(new Error(`no answer within ${ANSWER_TIMEOUT_MS / 1000} s`)));
   request.on('error', reject);
   request.on('response', (response: IncomingMessage) => {
@@ -39,16 +50,18 @@ function get(target: GatewayTarget, agent: Agent, path: string, headers: Record<
       if (length > ANSWER_BYTES) request.destroy(new Error('the answer is endless'));
     });
     response.on('error', reject);
-    response.on('end', () =>
+    response.on('end', () => {
+      const text = Buffer.concat(chunks).toString();
       resolve({
         status: response.statusCode ?? 0,
-        json: parsed(Buffer.concat(chunks).toString()),
+        text,
+        json: parsed(text),
         address: remoteAddress,
         port: remotePort,
-      }),
-    );
+      });
+    });
   });
-  request.end();
+  request.end(body === undefined ? undefined : JSON.stringify(body));
   return promise;
 }
 
@@ -65,10 +78,26 @@ function proofIn(json: unknown): string | null {
   return typeof json.proof === 'string' ? json.proof : null;
 }
 
+/** A conversation with a gateway that has proved itself. */
+export interface AdminSession {
+  /** GETs a path as JSON. Rejects with an error whose message is what the gateway said. */
+  get(path: string): Promise<unknown>;
+  /** POSTs JSON and returns whatever the answer is. */
+  post(path: string, body: unknown, accept: string): Promise<Pick<Answer, 'status' | 'text' | 'json'>>;
+}
+
 /**
  * GETs one path below `/admin` as JSON. Rejects with `NotRunning`, or with an error whose message is what the gateway said.
  */
-export async function getAdmin(target: GatewayTarget, path: string): Promise<unknown> {
+export function getAdmin(target: GatewayTarget, path: string): Promise<unknown> {
+  return withAdmin(target, (session) => session.get(path));
+}
+
+/** Has the gateway prove itself, then talks with it over that connection. Rejects with `NotRunning`. */
+export async function withAdmin<Result>(
+  target: GatewayTarget,
+  talk: (session: AdminSession) => Promise<Result>,
+): Promise<Result> {
   const token = readManagementToken(target.dataFolder);
   if (token === null)
     throw new NotRunning(
@@ -83,7 +112,8 @@ export async function getAdmin(target: GatewayTarget, path: string): Promise<unk
         new TlsAgent({ ...options, ca: target.certificate, checkServerIdentity: () => undefined });
   try {
     const nonce = randomBytes(24).toString('base64url');
-    const challenged = await get(target, agent, `/admin/challenge?nonce=${nonce}`, {}).catch((error: unknown) => {
+    const path = `/admin/challenge?nonce=${nonce}`;
+    const challenged = await send(target, agent, { path, headers: {} }).catch((error: unknown) => {
       throw new NotRunning(
         `no gateway answers at ${target.url}: ${error instanceof Error ? error.message : String(error)}`,
       );
@@ -94,9 +124,18 @@ export async function getAdmin(target: GatewayTarget, path: string): Promise<unk
       throw new NotRunning(
         `what answers at ${target.url} is not the gateway of the data folder ${target.dataFolder}; the token was not sent to it`,
       );
-    const answer = await get(target, agent, path, { authorization: `Bearer ${token}` });
-    if (answer.status === 200) return answer.json;
-    throw new Error(`${target.url}${path} answered ${answer.status}: ${JSON.stringify(answer.json)}`);
+    const authorization = `Bearer ${token}`;
+    return await talk({
+      async get(path) {
+        const { status, json } = await send(target, agent, { path, headers: { authorization } });
+        if (status === 200) return json;
+        throw new Error(`${target.url}${path} answered ${status}: ${JSON.stringify(json)}`);
+      },
+      post(path, body, accept) {
+        const headers = { authorization, accept, 'content-type': 'application/json' };
+        return send(target, agent, { path, headers, body });
+      },
+    });
   } finally {
     agent.destroy();
   }

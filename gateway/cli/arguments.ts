@@ -16,7 +16,7 @@ export const exitCode = {
   forced: 4,
 } as const;
 
-export type CommandName = 'start' | 'check' | 'status' | 'discover' | 'token' | 'schema';
+export type CommandName = 'start' | 'check' | 'status' | 'discover' | 'token' | 'schema' | 'explain';
 
 /** What every command is given. */
 export interface CommandInput {
@@ -29,9 +29,37 @@ export interface CommandInput {
   readonly isJson: boolean;
   /** What stands behind the command without a flag. */
   readonly files: readonly string[];
+  /** The request to be explained. */
+  readonly asked: AskedRequest;
 }
 
-type Flag = 'config' | 'data' | 'port' | 'host' | 'strict' | 'json';
+/** A request as the command line describes it, not checked yet. */
+export interface AskedRequest {
+  readonly model: string | null;
+  /** Each as written, `NAME: VALUE`. */
+  readonly headers: readonly string[];
+  /** A file with the JSON body; `-` is standard input. */
+  readonly body: string | null;
+  /** Providers to be thought of as down. */
+  readonly down: readonly string[];
+  readonly endpoint: string | null;
+}
+
+const flagNames = [
+  'config',
+  'data',
+  'port',
+  'host',
+  'strict',
+  'json',
+  'model',
+  'header',
+  'body',
+  'down',
+  'endpoint',
+] as const;
+
+type Flag = (typeof flagNames)[number];
 
 interface CommandFacts {
   readonly usage: string;
@@ -50,15 +78,21 @@ export const commands: Readonly<Record<CommandName, CommandFacts>> = {
     takesFiles: false,
   },
   check: {
-    usage: 'check [--strict] [FILE]...',
+    usage: 'check [--strict] [--json] [FILE]...',
     summary: 'print every problem of a configuration, as file:line:col severity code message',
-    flags: [...common, 'strict'],
+    flags: [...common, 'strict', 'json'],
     takesFiles: true,
   },
   status: {
     usage: 'status [--json]',
     summary: 'show what the running gateway is doing',
     flags: [...common, 'json'],
+    takesFiles: false,
+  },
+  explain: {
+    usage: "explain [--model M] [--header 'K: V']... [--body FILE] [--down PROVIDER]... [--endpoint E] [--json]",
+    summary: 'show who would be asked for a request, and why; nothing is sent',
+    flags: [...common, 'model', 'header', 'body', 'down', 'endpoint', 'json'],
     takesFiles: false,
   },
   discover: {
@@ -91,8 +125,15 @@ Flags of every command, which say what gateway is meant:
   --port N        the port (else server.port, else 4000; start with 0 picks a free one)
   --help, --version
 
+Flags of explain, which describe the request:
+  --model M         the model it names
+  --header 'K: V'   a header of it, such as 'X-Provider: ollama' (repeated for more)
+  --body FILE       its JSON body, - for standard input
+  --endpoint E      chat, completions, embeddings, messages, ollama_chat, ... or a path (chat)
+  --down PROVIDER   decide as if this provider were down (repeated for more)
+
 Exit codes: 0 done, 1 failed or problems found, 2 wrong usage, 3 no such gateway is running,
-4 stopped by force
+4 stopped by force; explain ends with 0 also for a request that would be refused
 `;
 
 /** The command line makes no sense; the message says why. */
@@ -112,6 +153,11 @@ const options = {
   host: { type: 'string' },
   strict: { type: 'boolean' },
   json: { type: 'boolean' },
+  model: { type: 'string' },
+  header: { type: 'string', multiple: true },
+  body: { type: 'string' },
+  down: { type: 'string', multiple: true },
+  endpoint: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean', short: 'v' },
 } as const;
@@ -129,9 +175,7 @@ export function parseCommandLine(args: readonly string[]): Parsed {
   if (name === undefined) throw new UsageError('no command was given');
   if (!isCommand(name)) throw new UsageError(`there is no command "${name}"${didYouMean(name, Object.keys(commands))}`);
   const { flags, takesFiles } = commands[name];
-  const surplus = (['config', 'data', 'port', 'host', 'strict', 'json'] as const).find(
-    (flag) => values[flag] !== undefined && !flags.includes(flag),
-  );
+  const surplus = flagNames.find((flag) => values[flag] !== undefined && !flags.includes(flag));
   if (surplus !== undefined) throw new UsageError(`${name} takes no --${surplus}`);
   if (files.length > 0 && !takesFiles) throw new UsageError(`${name} takes no "${files[0]}"`);
   const input: CommandInput = {
@@ -142,6 +186,13 @@ export function parseCommandLine(args: readonly string[]): Parsed {
     isStrict: values.strict === true,
     isJson: values.json === true,
     files,
+    asked: {
+      model: values.model ?? null,
+      headers: values.header ?? [],
+      body: values.body ?? null,
+      down: values.down ?? [],
+      endpoint: values.endpoint ?? null,
+    },
   };
   return { is: 'command', name, input };
 }

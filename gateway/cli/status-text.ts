@@ -1,6 +1,7 @@
 // The state of a gateway as a page of text. Pure.
 
 import type { AdminProvider, AdminStatus, HistoryStatus } from '../contract.ts';
+import { harmless } from './harmless.ts';
 
 /** `3 d 4 h`, `4 h 12 min`, `12 min`, `8 s`. */
 export function durationText(ms: number): string {
@@ -48,11 +49,6 @@ function table(rows: readonly (readonly string[])[]): readonly string[] {
   return rows.map((row) =>
     row.map((cell, index) => (index === row.length - 1 ? cell : cell.padEnd(widths[index] ?? 0))).join('  '),
   );
-}
-
-/** Names and causes come from strangers: nothing in them may steer the terminal. */
-function harmless(text: string): string {
-  return text.replace(/\p{Cc}/gu, '?');
 }
 
 export function statusText(status: AdminStatus, nowMs: number): string {

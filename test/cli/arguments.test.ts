@@ -17,6 +17,7 @@ describe('a command line', () => {
         isStrict: false,
         isJson: false,
         files: [],
+        asked: { model: null, headers: [], body: null, down: [], endpoint: null },
       },
     });
     expect(parseCommandLine(['check', '--strict', 'a', 'b'])).toMatchObject({
@@ -49,6 +50,8 @@ describe('a command line', () => {
     [['start', '--port', '-1'], '--port'],
     [['start', '--port'], '--port'],
     [['start', '--json'], 'start takes no --json'],
+    [['status', '--model', 'm'], 'status takes no --model'],
+    [['explain', 'm'], 'explain takes no "m"'],
     [['status', '--strict'], 'status takes no --strict'],
     [['check', '--host', 'h'], 'check takes no --host'],
     [['start', 'file.yaml'], 'start takes no "file.yaml"'],
