@@ -6,7 +6,7 @@ import type { Log } from './telemetry/log.ts';
 import type { Metrics } from './telemetry/metrics.ts';
 import type { DeploymentKey, Outcome, Snapshot } from './types.ts';
 
-/** How many of the latest are answered from memory: history writes in batches, and may be off. */
+/** How many of the latest are answered from memory while nothing is written. */
 const REMEMBERED = 200;
 
 export class Outcomes {
@@ -28,13 +28,7 @@ export class Outcomes {
     this.#metrics.observe(outcome);
     this.#history.record(outcome, basis);
     this.#count(outcome);
-    this.#latest.set(outcome.id, outcome);
-    if (this.#latest.size > REMEMBERED) {
-      for (const oldest of this.#latest.keys()) {
-        this.#latest.delete(oldest);
-        break;
-      }
-    }
+    if (this.#history.status().is !== 'on') this.#remember(outcome);
     if (outcome.result === 'broken' || outcome.result === 'failed') {
       this.#log.warn(`request ${outcome.result}: ${outcome.errorMessage ?? ''}`, {
         id: outcome.id,
@@ -79,6 +73,8 @@ export class Outcomes {
     const latest = this.#latest.get(id);
     if (latest !== undefined) return latest;
     try {
+      // Rows are written in batches, and who asks about a request often asks right after it.
+      await this.#history.flush();
       return await this.#history.request(id);
     } catch (error) {
       if (error instanceof HistoryUnavailable) return null;
@@ -92,6 +88,16 @@ export class Outcomes {
 
   renderMetrics(snapshot: Snapshot): Promise<string> {
     return this.#metrics.render(snapshot);
+  }
+
+  /** Only while the history does not: objects kept alive just long enough to be old cost the garbage collector most. */
+  #remember(outcome: Outcome): void {
+    this.#latest.set(outcome.id, outcome);
+    if (this.#latest.size <= REMEMBERED) return;
+    for (const oldest of this.#latest.keys()) {
+      this.#latest.delete(oldest);
+      break;
+    }
   }
 
   #count({ provider, model }: Outcome): void {

@@ -5,7 +5,7 @@ import type { DecisionBasis, Transition } from './history.ts';
 import type { Batch } from './messages.ts';
 import { Packer } from './pack.ts';
 
-export const rowsPerBatch = 256;
+export const rowsPerBatch = 64;
 /** Outcomes held while they cannot be written; the oldest go first. */
 const rowsHeld = 10_000;
 /** Numbers and texts held besides (8 bytes each and the texts themselves), for decisions may be long. */
