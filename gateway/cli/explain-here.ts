@@ -1,9 +1,6 @@
 // Explains a request without a gateway: the configuration is loaded, its providers are probed once, and all is closed.
 
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { Catalog } from '../catalog/catalog.ts';
-import { parseState } from '../catalog/saved-state.ts';
 import { StateFile } from '../catalog/state-file.ts';
 import { systemClock } from '../clock.ts';
 import { loadSettings } from '../config/load.ts';
@@ -20,6 +17,7 @@ import type { Log } from '../telemetry/log.ts';
 import type { Snapshot } from '../types.ts';
 import { type CommandInput, exitCode } from './arguments.ts';
 import { harmless } from './harmless.ts';
+import { keptState } from './kept-state.ts';
 import { problemLine } from './problem-line.ts';
 
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {} };
@@ -75,15 +73,5 @@ async function probedOnce(settings: Settings, folder: string): Promise<Snapshot>
     return catalog.snapshot();
   } finally {
     await catalog.close();
-  }
-}
-
-/** What `state.json` holds; it is read and left as it is. */
-function keptState(folder: string) {
-  try {
-    const parsed = parseState(readFileSync(join(folder, 'state.json'), 'utf8'));
-    return parsed.is === 'read' ? parsed.state : null;
-  } catch {
-    return null;
   }
 }

@@ -40,6 +40,10 @@ export const problemCodes = [
   'provider_disabled',
   'unknown_target',
   'unreachable_rule',
+  // Told by the rules as they are compiled.
+  'alias_hides_model',
+  'alias_cycle',
+  'matches_no_model',
   'plain_secret',
   'unused_key',
   'litellm_differs',

@@ -88,6 +88,56 @@ describe('switchyard check', () => {
     expect(await place.run(['check', '--strict', odd])).toMatchObject({ code: 1 });
   });
 
+  test('as JSON has every field of every problem', async () => {
+    await using place = new Workplace();
+    const file = place.write('bad.yaml', 'nonsense: 1\n');
+    const { code, out } = await place.run(['check', '--json', file]);
+    expect(code).toBe(1);
+    expect(JSON.parse(out)).toEqual([
+      expect.objectContaining({ file, line: 1, column: 1, severity: 'error', code: 'unknown_key', path: 'nonsense' }),
+    ]);
+  });
+
+  test('lints rules that cannot do what they were written for, strictly if asked to', async () => {
+    await using place = new Workplace();
+    const rules = 'patterns:\n  - { pattern: "^a", provider: ollama }\n  - { pattern: "^ab", provider: ollama }\n';
+    const file = place.write('shadow.yaml', configFor('http://127.0.0.1:11434') + rules);
+    const lenient = await place.run(['check', file, '--data', place.data]);
+    expect(lenient.out).toMatch(/^shadow\.yaml:6:5 lint unreachable_rule pattern 1 /);
+    expect(lenient).toMatchObject({ code: 0, err: expect.stringContaining('the models of ollama are not known') });
+    expect(await place.run(['check', '--strict', file, '--data', place.data])).toMatchObject({ code: 1 });
+  });
+
+  test('holds patterns and sizes against the models that a gateway has listed', async () => {
+    await using place = new Workplace();
+    const ollama = await startOllama();
+    try {
+      const rules = `patterns:
+  - { pattern: "^nobody", provider: ollama }
+  - { pattern: "^qwen3", provider: ollama }
+model_size_routing:
+  - { size: "> 100B", provider: ollama }
+`;
+      const file = place.write('a.yaml', configFor(ollama.url) + rules);
+      const started = await place.start(['--config', file]);
+      await send(`${started.url}/v1/models`);
+      started.child.kill('SIGTERM');
+      await started.ended;
+      const { out, err } = await place.run(['check', file, '--data', place.data]);
+      const lints = out
+        .trim()
+        .split('\n')
+        .map((line) => line.split(' ').slice(0, 3).join(' '));
+      expect(lints).toEqual([
+        expect.stringMatching(/^a\.yaml:5:\d+ lint matches_no_model$/),
+        expect.stringMatching(/^a\.yaml:8:\d+ lint matches_no_model$/),
+      ]);
+      expect(err).not.toContain('not known');
+    } finally {
+      await ollama.close();
+    }
+  });
+
   test('finds what start would find, and says when there is nothing', async () => {
     await using place = new Workplace();
     expect(await place.run(['check'])).toMatchObject({ code: 1, err: expect.stringContaining('no configuration') });

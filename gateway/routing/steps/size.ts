@@ -25,7 +25,8 @@ export function sizeStep(question: Question): StepFinding {
     : noMatch(`no rule holds for ${sizeWords(size)}`);
 }
 
-function isWithin(size: number, { min, max }: SizeRule): boolean {
+/** Whether a size, in parameters, is one that the rule is for. */
+export function isWithin(size: number, { min, max }: SizeRule): boolean {
   const isAboveMin = min === null || size > min.size || (min.isIncluded && size === min.size);
   const isBelowMax = max === null || size < max.size || (max.isIncluded && size === max.size);
   return isAboveMin && isBelowMax;
