@@ -22,18 +22,21 @@ export interface LearnedSource {
   readonly monotonicMs: number;
 }
 
+/** One moment, read once from both clocks. */
+type Instant = Pick<LearnedSource, 'nowMs' | 'monotonicMs'>;
+
 const NONE: ReadonlySet<string> = new Set();
 
 /** The state of one decision: one instant for all its candidates. */
 export class LearnedState implements RouteState {
   readonly failed = NONE;
   readonly #source: LearnedSource;
-  readonly #nowMs: number;
+  readonly #instant: Instant;
   #pools: string[] | null = null;
 
   constructor(source: LearnedSource) {
     this.#source = source;
-    this.#nowMs = source.nowMs;
+    this.#instant = { nowMs: source.nowMs, monotonicMs: source.monotonicMs };
   }
 
   blocked(): null {
@@ -42,7 +45,7 @@ export class LearnedState implements RouteState {
 
   learned(provider: string, model: string, facts: RequestFacts): LearnedFacts | null {
     const deployment = this.#source.deployment(provider, model);
-    return deployment === null ? null : new LearnedView(deployment, this.#source, this.#nowMs, facts);
+    return deployment === null ? null : new LearnedView(deployment, this.#source, this.#instant, facts);
   }
 
   turn(pool: string): number {
@@ -68,42 +71,42 @@ export class LearnedState implements RouteState {
 class LearnedView implements LearnedFacts {
   readonly #deployment: LearnedDeployment;
   readonly #source: LearnedSource;
-  readonly #nowMs: number;
+  readonly #instant: Instant;
   readonly #facts: RequestFacts;
 
-  constructor(deployment: LearnedDeployment, source: LearnedSource, nowMs: number, facts: RequestFacts) {
+  constructor(deployment: LearnedDeployment, source: LearnedSource, instant: Instant, facts: RequestFacts) {
     this.#deployment = deployment;
     this.#source = source;
-    this.#nowMs = nowMs;
+    this.#instant = instant;
     this.#facts = facts;
   }
 
   get firstContentMs(): number | null {
-    return this.#deployment.firstContentMs(this.#nowMs, this.#source.options);
+    return this.#deployment.firstContentMs(this.#instant.nowMs, this.#source.options);
   }
 
   get perTokenMs(): number | null {
-    return this.#deployment.perTokenMs(this.#nowMs, this.#source.options);
+    return this.#deployment.perTokenMs(this.#instant.nowMs, this.#source.options);
   }
 
   get firstContentP95Ms(): number | null {
-    return this.#deployment.firstContentP95Ms(this.#nowMs, this.#source.options);
+    return this.#deployment.firstContentP95Ms(this.#instant.nowMs, this.#source.options);
   }
 
   get samplesInHour(): number {
-    return this.#deployment.samplesInHour(this.#nowMs);
+    return this.#deployment.samplesInHour(this.#instant.nowMs);
   }
 
   get successRate(): number | null {
-    return this.#deployment.successRate(this.#nowMs, this.#source.options);
+    return this.#deployment.successRate(this.#instant.nowMs, this.#source.options);
   }
 
   get requestsInMinute(): number {
-    return this.#deployment.usage.requests(this.#source.monotonicMs);
+    return this.#deployment.usage.requests(this.#instant.monotonicMs);
   }
 
   get tokensInMinute(): number {
-    return this.#deployment.usage.tokens(this.#source.monotonicMs);
+    return this.#deployment.usage.tokens(this.#instant.monotonicMs);
   }
 
   get loadMs(): number | null {
@@ -121,15 +124,15 @@ class LearnedView implements LearnedFacts {
   get cachedTokens(): number {
     const { conversationKey } = this.#facts;
     if (conversationKey === null) return 0;
-    return this.#deployment.conversations.cachedTokens(conversationKey, this.#source.monotonicMs);
+    return this.#deployment.conversations.cachedTokens(conversationKey, this.#instant.monotonicMs);
   }
 
   get isDegraded(): boolean {
-    return this.#deployment.isDegraded(this.#nowMs);
+    return this.#deployment.isDegraded(this.#instant.nowMs);
   }
 
   get steady(): SteadyFacts {
     const { generation, options } = this.#source;
-    return this.#deployment.steady(generation, this.#nowMs, options);
+    return this.#deployment.steady(generation, this.#instant.nowMs, options);
   }
 }

@@ -115,8 +115,8 @@ export class Learning implements LearnedSource, LessonKeeper {
     this.#file.changed();
   }
 
-  answered(name: string | null): void {
-    this.#answeredAt.set(name ?? '', this.monotonicMs);
+  answered(name: string | null, monotonicMs: number): void {
+    this.#answeredAt.set(name ?? '', monotonicMs);
   }
 
   get errorBased(): Settings['reliability']['errorBased'] {

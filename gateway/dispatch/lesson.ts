@@ -30,7 +30,7 @@ export interface LessonKeeper {
   /** An attempt ended in a way that says something of the deployment. */
   reported(): void;
   /** The model of that name gave an answer. */
-  answered(name: string | null): void;
+  answered(name: string | null, monotonicMs: number): void;
 }
 
 /** Content of this many characters is one token, where nobody counts. */
@@ -57,11 +57,12 @@ export class Lesson {
 
   /** The attempt ended. Once. */
   end(result: AttemptResult): void {
-    this.#correctUsage(result);
+    const { clock, errorBased, options } = this.#keeper;
+    const monotonicMs = clock.monotonic();
+    this.#correctUsage(result, monotonicMs);
     const { failure } = result;
     // A client that leaves and a request at fault say nothing of the deployment.
     if (failure?.kind === 'cancelled' || (failure !== null && blamesRequest(failure))) return;
-    const { clock, errorBased, options } = this.#keeper;
     const atMs = clock.now();
     if (failure !== null && errorBased !== null) this.#deployment.noteFailure(atMs, errorBased);
     this.#deployment.learn(
@@ -73,32 +74,32 @@ export class Lesson {
         hadToWait: this.#hadToWait,
         contentAfterMs: result.contentAfterMs,
         endedAfterMs: result.endedAfterMs,
-        readTokens: Math.max(0, this.#promptTokens(result) - this.#cachedTokens(result)),
+        readTokens: Math.max(0, this.#promptTokens(result) - this.#cachedTokens(result, monotonicMs)),
         completionTokens: completionTokens(result),
       },
       options,
     );
-    if (failure === null) this.#learnOfPrompt(result);
+    if (failure === null) this.#learnOfPrompt(result, monotonicMs);
     this.#keeper.reported();
   }
 
   /** Of a request that was never sent nothing was taken; of one that failed nobody knows. */
-  #correctUsage(result: AttemptResult): void {
+  #correctUsage(result: AttemptResult, monotonicMs: number): void {
     const reserved = this.#input.facts.promptTokens;
     const kind = result.failure?.kind;
     let taken = reserved;
     if (kind === 'unreachable' || kind === 'timeout_connect') taken = 0;
     else if (result.ended !== 'failed') taken = this.#promptTokens(result) + completionTokens(result);
-    this.#deployment.usage.correct(this.#keeper.clock.monotonic(), this.#place, reserved, taken);
+    this.#deployment.usage.correct(monotonicMs, this.#place, reserved, taken);
   }
 
-  #learnOfPrompt(result: AttemptResult): void {
+  #learnOfPrompt(result: AttemptResult, monotonicMs: number): void {
     const { facts, name } = this.#input;
     const { conversations } = this.#deployment;
-    this.#keeper.answered(name);
-    if (facts.model !== name) this.#keeper.answered(facts.model);
+    this.#keeper.answered(name, monotonicMs);
+    if (facts.model !== name) this.#keeper.answered(facts.model, monotonicMs);
     if (conversations.isAsked && facts.conversationKey !== null) {
-      conversations.note(facts.conversationKey, this.#keeper.clock.monotonic(), this.#promptTokens(result));
+      conversations.note(facts.conversationKey, monotonicMs, this.#promptTokens(result));
     }
     this.#learnRatio(result);
   }
@@ -120,11 +121,11 @@ export class Lesson {
   }
 
   /** What the provider says of its cache, else what we believe of it. */
-  #cachedTokens({ usage }: AttemptResult): number {
+  #cachedTokens({ usage }: AttemptResult, monotonicMs: number): number {
     if (usage !== null && usage.cachedTokens !== null) return usage.cachedTokens;
     const { conversations } = this.#deployment;
     const { conversationKey } = conversations.isAsked ? this.#input.facts : NO_CONVERSATION;
-    return conversationKey === null ? 0 : conversations.cachedTokens(conversationKey, this.#keeper.clock.monotonic());
+    return conversationKey === null ? 0 : conversations.cachedTokens(conversationKey, monotonicMs);
   }
 }
 

@@ -113,7 +113,7 @@ providers:
 router_settings: { routing_strategy: round_robin }
 first_request_routing: { strategy: prefer_warm_providers, warm_check_timeout_ms: ${timeoutMs} }
 `;
-  await using gateway = await testGateway(yaml(2_000));
+  await using gateway = await testGateway(yaml(5_000));
   await whenReady(gateway, 'one', 'other');
   await using slow = await testGateway(yaml(50));
   await whenReady(slow, 'one', 'other');
@@ -122,8 +122,8 @@ first_request_routing: { strategy: prefer_warm_providers, warm_check_timeout_ms:
   expect(other.stateOf(MODEL)).toBe('warm');
   expect(await ask(gateway, 1)).toEqual(['other']);
 
-  await one.setFault({ kind: 'hang', path: '/api/ps' });
-  await other.setFault({ kind: 'hang', path: '/api/ps' });
+  await one.setFault({ kind: 'hang', only: 'probes' });
+  await other.setFault({ kind: 'hang', only: 'probes' });
   const startedAt = performance.now();
   await ask(slow, 1);
   expect(performance.now() - startedAt).toBeLessThan(1_500);
