@@ -145,6 +145,7 @@ export function startGateway(configuration: string): Promise<Server> {
   writeFileSync(file, configuration);
   const command = pinned(PROXY_CPU, [
     process.execPath,
+    '--max-semi-space-size=4',
     gatewayBundle(),
     'start',
     '--config',

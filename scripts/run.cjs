@@ -132,7 +132,8 @@ function main(args) {
         ': install it from nodejs.org and run the command again',
     );
 
-  var flags = ['--disable-warning=ExperimentalWarning'];
+  // A small nursery: with the default one a gateway under load keeps a third more memory for the same work.
+  var flags = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=4'];
   var isBuilt = args[0] === '--built';
   if (isBuilt) args.shift();
   if (args[0] === '--watch') flags.push(args.shift(), '--watch-preserve-output');
