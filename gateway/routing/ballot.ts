@@ -106,7 +106,7 @@ export class Ballot {
       const { uncertain, notes } = judged.verdict;
       if (uncertain === null) return true;
       const { provider, model } = judged.proposal;
-      const verdict = { ...judged.verdict, notes: [...notes, 'not known, and of others it is'] };
+      const verdict = { ...judged.verdict, notes: [...notes, 'others are known to be fit'] };
       this.#seen.set(deploymentId(provider.name, model), { ...judged, verdict, reason: uncertain });
       return false;
     });
