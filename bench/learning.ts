@@ -29,7 +29,7 @@ function measureRound(): number {
     log: { debug() {}, info() {}, warn() {}, error() {} },
     settings: () => settings,
   });
-  const requests = Array.from({ length: 1_000 }, (_, index) => factsOf(`conversation ${index}`));
+  const requests = Array.from({ length: 100 }, (_, index) => factsOf(`conversation ${index}`));
   let sum = 0;
   const before = process.cpuUsage();
   for (let count = 0; count < REQUESTS; count += 1) {
@@ -39,8 +39,8 @@ function measureRound(): number {
     for (const { provider, model } of KEYS) sum += look(state.learned(provider, model, facts));
     learning.decided(state, decision);
     const charactersPerToken = learning.charactersPerToken(facts.model);
-    learning.rates(key, snapshot);
     const lesson = learning.begin({ key, facts, name: facts.model, charactersPerToken, snapshot });
+    lesson.rates();
     lesson.end(answer);
   }
   const { user, system } = process.cpuUsage(before);

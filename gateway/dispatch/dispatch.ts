@@ -285,8 +285,8 @@ class RequestRun {
   ): Promise<AttemptResult> {
     const { catalog, clock } = this.#deps;
     const provider = catalog.snapshot().providers.get(candidate.provider) ?? null;
-    const learned = this.#deps.learning.rates(candidate, provider);
     const lesson = this.#beginLesson(facts, decision, candidate, provider);
+    const learned = lesson.rates();
     const inFlight = catalog.begin(candidate);
     const startedAtMs = clock.now();
     this.#opening?.whileSilent();

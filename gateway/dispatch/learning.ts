@@ -7,12 +7,11 @@ import type { Clock } from '../clock.ts';
 import type { Settings, StrategyOptions } from '../config/settings.ts';
 import { BoundedMemory } from '../routing/bounded-memory.ts';
 import type { Log } from '../telemetry/log.ts';
-import type { Decision, DeploymentKey, ObservedState, ProviderSnapshot } from '../types.ts';
+import type { Decision, ObservedState } from '../types.ts';
 import { LearnedDeployment } from './learned-deployment.ts';
 import { type LearnedSource, LearnedState } from './learned-state.ts';
 import { Lesson, type LessonInput, type LessonKeeper } from './lesson.ts';
 import { PromptRatios } from './prompt-ratio.ts';
-import type { FirstContentFacts } from './time-limits.ts';
 
 export interface LearningOptions {
   /** Absolute path of `learned.json`; null: remember nothing beyond this process. */
@@ -82,18 +81,6 @@ export class Learning implements LearnedSource, LessonKeeper {
   /** For the estimate of a prompt's tokens; 4 where no model is named, or nothing was learned of that name. */
   charactersPerToken(model: string | null): number {
     return this.prompts.charactersPerToken(model ?? '');
-  }
-
-  /** What the time limits of an attempt are computed from; null: nothing was learned. `provider`: before it is counted in. */
-  rates({ provider, model }: DeploymentKey, snapshot: ProviderSnapshot | null): FirstContentFacts['learned'] {
-    const deployment = this.deployment(provider, model);
-    if (deployment === null) return null;
-    return {
-      loadMs: deployment.loadMs,
-      prefillTokensPerSecond: deployment.prefillTokensPerSecond,
-      tokensPerSecond: deployment.tokensPerSecond,
-      queueAheadMs: snapshot === null ? 0 : requestsAhead(snapshot) * (deployment.serviceMs ?? 0),
-    };
   }
 
   // ---- for attempts
@@ -185,11 +172,4 @@ export class Learning implements LearnedSource, LessonKeeper {
     deployments.sort((a, b) => b.learnedAtMs - a.learnedAtMs);
     return { deployments: deployments.slice(0, MOST_SAVED), prompts: this.prompts.saved() };
   }
-}
-
-/** Requests that have to end before one that comes now begins, as a share of the slots; without slots the engine's own line. */
-function requestsAhead({ load, busy, maxParallelRequests }: ProviderSnapshot): number {
-  if (maxParallelRequests === null) return busy?.waiting ?? 0;
-  const there = Math.max(load.inFlight, busy === null ? 0 : busy.running + busy.waiting);
-  return Math.max(0, there + 1 - maxParallelRequests) / Math.max(1, maxParallelRequests);
 }

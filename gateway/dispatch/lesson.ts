@@ -7,6 +7,7 @@ import { blamesRequest } from './after-failure.ts';
 import type { AttemptResult } from './attempt.ts';
 import type { LearnedDeployment, Warmth } from './learned-deployment.ts';
 import type { PromptRatios } from './prompt-ratio.ts';
+import type { FirstContentFacts } from './time-limits.ts';
 import type { UsagePlace } from './usage-windows.ts';
 
 /** What is known when an attempt begins. */
@@ -53,6 +54,14 @@ export class Lesson {
     this.#place = deployment.usage.add(keeper.clock.monotonic(), input.facts.promptTokens);
     this.#warmth = warmthOf(input, keeper.clock.now() - deployment.answeredAtMs < LOADED_FOR_MS);
     this.#hadToWait = isBusy(input.snapshot);
+  }
+
+  /** What the time limits of this attempt are computed from; asked for before it is counted in. */
+  rates(): NonNullable<FirstContentFacts['learned']> {
+    const { loadMs, prefillTokensPerSecond, tokensPerSecond, serviceMs } = this.#deployment;
+    const { snapshot } = this.#input;
+    const queueAheadMs = snapshot === null ? 0 : requestsAhead(snapshot) * (serviceMs ?? 0);
+    return { loadMs, prefillTokensPerSecond, tokensPerSecond, queueAheadMs };
   }
 
   /** The attempt ended. Once. */
@@ -145,8 +154,18 @@ function warmthOf({ snapshot, key }: LessonInput, hasJustAnswered: boolean): War
 
 /** Nothing can be told of the speed of reading when part of the time was waiting for others. */
 function isBusy(snapshot: ProviderSnapshot | null): boolean {
-  if (snapshot === null) return false;
-  const { load, busy, maxParallelRequests } = snapshot;
-  const there = Math.max(load.inFlight, busy === null ? 0 : busy.running + busy.waiting);
-  return maxParallelRequests !== null && there >= maxParallelRequests;
+  if (snapshot === null || snapshot.maxParallelRequests === null) return false;
+  return requestsThere(snapshot) >= snapshot.maxParallelRequests;
+}
+
+/** Requests that have to end before one that comes now begins, as a share of the slots; without slots the engine's own line. */
+function requestsAhead(snapshot: ProviderSnapshot): number {
+  const { busy, maxParallelRequests: slots } = snapshot;
+  if (slots === null) return busy?.waiting ?? 0;
+  return Math.max(0, requestsThere(snapshot) + 1 - slots) / Math.max(1, slots);
+}
+
+/** Ours, or all that the engine reports. */
+function requestsThere({ load, busy }: ProviderSnapshot): number {
+  return Math.max(load.inFlight, busy === null ? 0 : busy.running + busy.waiting);
 }

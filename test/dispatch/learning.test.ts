@@ -99,12 +99,20 @@ describe('what one deployment teaches', () => {
   test('is the speed of reading and writing, which time limits are computed from', () => {
     const { attempt, learning } = world();
     attempt();
-    expect(learning.rates({ provider: 'p', model: 'm' }, null)).toEqual({
-      loadMs: null,
-      prefillTokensPerSecond: 500,
-      tokensPerSecond: 100,
-      queueAheadMs: 0,
-    });
+    const ratesBehind = (inFlight: number) =>
+      learning
+        .begin({
+          key: { provider: 'p', model: 'm' },
+          facts: facts(),
+          name: 'm',
+          charactersPerToken: 4,
+          snapshot: provider('p', { maxParallelRequests: 2, load: { inFlight, queued: 0 } }),
+        })
+        .rates();
+    const rates = { loadMs: null, prefillTokensPerSecond: 500, tokensPerSecond: 100 };
+    expect(ratesBehind(1)).toEqual({ ...rates, queueAheadMs: 0 });
+    // Two slots, four requests there: one and a half answers of 200 ms have to end first.
+    expect(ratesBehind(4)).toEqual({ ...rates, queueAheadMs: 300 });
   });
 
   test('does not count what was cached as read', () => {
