@@ -1,5 +1,6 @@
 // What a real server has generated and loaded so far, by its own counters, asked directly.
 
+import { isDeepStrictEqual } from 'node:util';
 import type { PresentServer } from './servers.ts';
 
 /** Sums of the series whose names match, by name. */
@@ -53,4 +54,12 @@ export async function workOf(server: PresentServer): Promise<unknown> {
   if (server.kind === 'llama_cpp') return await llamaWork(server);
   if (server.kind === 'vllm') return await vllmWork(server);
   return null;
+}
+
+/** Whether it has generated or loaded between two looks. A model that Ollama unloaded when its time was up is none of that. */
+export function hasWorked(before: unknown, after: unknown): boolean {
+  if (Array.isArray(before) && Array.isArray(after) && after.every((entry) => typeof entry === 'string')) {
+    return after.some((entry) => !before.includes(entry));
+  }
+  return !isDeepStrictEqual(before, after);
 }
