@@ -2,6 +2,7 @@
 
 import type { DeclaredModel } from '../config/settings.ts';
 import { parseModelName } from '../providers/model-name.ts';
+import { factsOf } from '../providers/openai-models.ts';
 import type { Capability, ModelFacts } from '../types.ts';
 import { allCapabilities } from './saved-state.ts';
 
@@ -24,7 +25,7 @@ export function mergeModels(input: MergeInput): ReadonlyMap<string, ModelFacts> 
   const merged = new Map<string, ModelFacts>();
   if (reported === null) {
     for (const declaration of declared.values())
-      merged.set(declaration.id, mergeFacts(nothingKnown(declaration.id), declaration));
+      merged.set(declaration.id, mergeFacts(factsOf(declaration.id, {}), declaration));
     return merged;
   }
   const only =
@@ -59,28 +60,6 @@ export function mergeFacts(reported: ModelFacts, declared: DeclaredModel | null)
 export function likelySize(reported: number | null, named: number | null): number | null {
   if (reported === null || named === null) return reported ?? named;
   return Math.abs(reported - named) <= 0.1 * reported ? named : reported;
-}
-
-/** Facts of a model of which only the name is known. */
-export function nothingKnown(id: string): ModelFacts {
-  return {
-    id,
-    aliases: [],
-    size: null,
-    activeSize: null,
-    quantization: null,
-    contextTrained: null,
-    contextLoaded: null,
-    capabilities: null,
-    isLoaded: null,
-    loadedUntilMs: null,
-    vramBytes: null,
-    fileBytes: null,
-    family: null,
-    digest: null,
-    createdAtSeconds: null,
-    remoteHost: null,
-  };
 }
 
 /** The same facts without what only a running process knows: for a list that is no longer confirmed. */

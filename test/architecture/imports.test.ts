@@ -13,9 +13,11 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'clock.ts': [],
   'errors.ts': ['types.ts'],
   'contract.ts': ['types.ts'],
+  config: ['types.ts', 'errors.ts', 'clock.ts', 'telemetry/log.ts'],
   providers: ['types.ts', 'errors.ts', 'config'],
   protocols: ['types.ts', 'errors.ts'],
   catalog: ['types.ts', 'errors.ts', 'clock.ts', 'contract.ts', 'config', 'providers', 'telemetry/log.ts'],
+  routing: ['types.ts', 'errors.ts', 'config/settings.ts'],
   telemetry: ['types.ts', 'errors.ts', 'clock.ts'],
   history: ['types.ts', 'errors.ts', 'clock.ts', 'contract.ts', 'config/settings.ts', 'telemetry/log.ts'],
   dispatch: [

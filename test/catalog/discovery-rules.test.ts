@@ -11,7 +11,7 @@ import {
   worthHaving,
 } from '../../gateway/catalog/discovery-rules.ts';
 import { discoveredAsYaml } from '../../gateway/catalog/discovery-yaml.ts';
-import { nothingKnown } from '../../gateway/catalog/facts.ts';
+import { factsOf } from '../../gateway/providers/openai-models.ts';
 
 const loopback = ['127.0.0.1', '[::1]'];
 
@@ -55,7 +55,7 @@ function server(
     models:
       models?.map((model) => {
         const [id, digest] = typeof model === 'string' ? [model, null] : model;
-        return { ...nothingKnown(id), digest };
+        return { ...factsOf(id, {}), digest };
       }) ?? null,
   };
 }

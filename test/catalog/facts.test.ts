@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { likelySize, mergeFacts, mergeModels, nothingKnown, withoutVolatile } from '../../gateway/catalog/facts.ts';
+import { likelySize, mergeFacts, mergeModels, withoutVolatile } from '../../gateway/catalog/facts.ts';
 import { emptyModel } from '../../gateway/config/defaults.ts';
 import type { DeclaredModel } from '../../gateway/config/settings.ts';
+import { factsOf } from '../../gateway/providers/openai-models.ts';
 import type { Capability, ModelFacts } from '../../gateway/types.ts';
 
 function reported(id: string, known: Partial<ModelFacts> = {}): ModelFacts {
-  return { ...nothingKnown(id), ...known };
+  return factsOf(id, known);
 }
 
 function declared(id: string, said: Partial<DeclaredModel> = {}): DeclaredModel {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { nothingKnown } from '../../gateway/catalog/facts.ts';
 import { identify, nearestNames, sameModel } from '../../gateway/catalog/identity.ts';
+import { factsOf } from '../../gateway/providers/openai-models.ts';
 
 describe('the same model under another name', () => {
   test.each([
@@ -25,13 +25,13 @@ describe('the same model under another name', () => {
   });
 
   test('a reported size stands in for one that the name does not tell, within its rounding', () => {
-    const latest = identify('qwen2.5:latest', { ...nothingKnown('qwen2.5:latest'), size: 7.6e9 });
+    const latest = identify('qwen2.5:latest', { ...factsOf('qwen2.5:latest', {}), size: 7.6e9 });
     expect(sameModel(latest, 'Qwen/Qwen2.5-7B')).toBe('same');
     expect(sameModel(latest, 'Qwen/Qwen2.5-14B')).toBe('different');
   });
 
   test('a reported quantisation that differs makes it near', () => {
-    const served = identify('qwen3:8b', { ...nothingKnown('qwen3:8b'), quantization: 'Q4_K_M' });
+    const served = identify('qwen3:8b', { ...factsOf('qwen3:8b', {}), quantization: 'Q4_K_M' });
     expect(sameModel(served, 'Qwen/Qwen3-8B')).toBe('near');
     expect(sameModel(served, 'Qwen3-8B-Q4_K_M.gguf')).toBe('same');
   });

@@ -2,9 +2,9 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, s
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { nothingKnown } from '../../gateway/catalog/facts.ts';
 import { emptyState, parseState, type SavedList, serializeState } from '../../gateway/catalog/saved-state.ts';
 import { StateFile } from '../../gateway/catalog/state-file.ts';
+import { factsOf } from '../../gateway/providers/openai-models.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { TestLog } from './test-log.ts';
 
@@ -32,7 +32,7 @@ const list: SavedList = {
   loadsOnDemand: true,
   models: [
     {
-      ...nothingKnown('qwen3:8b'),
+      ...factsOf('qwen3:8b', {}),
       size: 8.2e9,
       capabilities: new Set(['completion', 'tools']),
       isLoaded: true,
