@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { send } from '../support/http.ts';
-import { block, guided, guidedWithServers, isFairShare, withServers } from './support.ts';
+import { block, countOf, guided, guidedWithServers, isFairShare, withServers } from './support.ts';
 
 const COMPLETE = ['03', '04', '05', '06', '12', '13', '14', '15', '16'].map((number) => `load-balancing-${number}`);
 const NAMES: Readonly<Record<string, string>> = {
@@ -41,6 +41,27 @@ describe('1. round robin', () => {
       expect([counts, isFairShare(counts[entry], 300, 1 / 3)]).toEqual([counts, true]);
     }
   });
+
+  test('round-robin takes them strictly in turn, over and over', async () => {
+    const cycle = block('load-balancing-01').replace('simple-shuffle', 'round-robin');
+    await using guide = await guidedOn(threeEndpoints(cycle));
+    const turns = await guide.turns('model', 30);
+    expect(new Set(turns.slice(0, 3)).size).toBe(3);
+    expect(turns).toEqual(turns.map((_, index) => turns[index % 3]));
+  });
+});
+
+describe('2. latency', () => {
+  test('each endpoint is tried once, then nearly all requests go to the fastest', async () => {
+    const { yaml, servers } = await withServers(block('load-balancing-03'));
+    const slow = servers.filter((_, index) => index !== 1);
+    for (const server of slow) await server.setFault({ kind: 'slow_drip', delayMs: 1 });
+    await using guide = await guided(yaml, servers);
+    const turns = await guide.turns('claude-3.5-sonnet', 60);
+    expect(new Set(turns.slice(0, 3)).size).toBe(3);
+    // One in twenty goes to any of them, so that a slow one can prove it became fast.
+    expect(countOf(turns)['entry 2']).toBeGreaterThan(40);
+  });
 });
 
 describe('3. cost', () => {
@@ -66,7 +87,23 @@ describe('3. cost', () => {
   });
 });
 
+describe('4. usage', () => {
+  test('the endpoint with the lower share of its limit in use is next: requests divide as the limits do', async () => {
+    await using guide = await guidedWithServers('load-balancing-05');
+    const counts = await guide.share('claude-3.5-sonnet', 60);
+    expect(counts).toEqual({ 'entry 1': 10, 'entry 2': 50 });
+  });
+});
+
 describe('5. weights', () => {
+  test('weighted-round-robin gives each exactly its share of any ten requests in a row', async () => {
+    await using guide = await guidedWithServers('load-balancing-06');
+    const turns = await guide.turns('claude-3.5-sonnet', 50);
+    for (let start = 0; start + 10 <= turns.length; start += 1) {
+      expect(countOf(turns.slice(start, start + 10))).toEqual({ 'entry 1': 7, 'entry 2': 3 });
+    }
+  });
+
   test('a gradual rollout at 10 % gets a tenth', async () => {
     await using guide = await guidedWithServers('load-balancing-13');
     const counts = await guide.share('claude', 300);

@@ -7,7 +7,7 @@ import { startLlamaServer } from '../backends/llama-server.ts';
 import { startOllama } from '../backends/ollama.ts';
 import { startVllm } from '../backends/vllm.ts';
 import { send } from '../support/http.ts';
-import { type Asked, block, type Guided, guided, isFairShare, under } from './support.ts';
+import { type Asked, block, countOf, type Guided, guided, under } from './support.ts';
 
 const started: StandIn[] = [];
 let providers = '';
@@ -117,6 +117,7 @@ describe('3. capabilities', () => {
       models.push(model ?? '');
     }
     expect(new Set(models)).toEqual(new Set(['qwen2.5-coder:7b', 'deepseek-coder-v2:latest']));
+    expect(models).toEqual(models.map((_, index) => models[index % 2]));
     expect(guide.gateway.lines.filter((line) => line.includes('(capability match)'))).toHaveLength(60);
   });
 
@@ -178,15 +179,16 @@ describe('4. strategies', () => {
     ]);
   });
 
-  test('a redundant model has all its providers as candidates, and a share of 70 to 30', async () => {
+  test('a redundant model has all its providers as candidates, and 7 to 3 of any ten requests in a row', async () => {
     const declared = block('routing-configuration-17').replace(
       'provider: llama_cpp_python\n',
       'provider: llama_cpp_python\n        model: llama-cpp-default\n',
     );
     await using guide = await gatewayOn(block('routing-configuration-01'), declared);
-    const counts = await guide.share('llama3.1:8b', 200);
-    expect(Object.keys(counts).sort()).toEqual(['llama_cpp_python', 'ollama']);
-    expect(isFairShare(counts.ollama, 200, 0.7)).toBe(true);
+    const turns = await guide.turns('llama3.1:8b', 40);
+    for (let start = 0; start + 10 <= turns.length; start += 1) {
+      expect(countOf(turns.slice(start, start + 10))).toEqual({ ollama: 7, llama_cpp_python: 3 });
+    }
   });
 });
 
