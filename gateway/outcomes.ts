@@ -33,6 +33,7 @@ export class Outcomes {
       this.#log.warn(`request ${outcome.result}: ${outcome.errorMessage ?? ''}`, {
         id: outcome.id,
         model: outcome.requestedModel,
+        provider: outcome.provider ?? outcome.attempts.at(-1)?.provider ?? null,
       });
     }
   }
