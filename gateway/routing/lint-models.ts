@@ -2,7 +2,7 @@
 
 import type { ConfigProblem } from '../config/settings.ts';
 import type { Snapshot } from '../types.ts';
-import { ruleLint } from './lint.ts';
+import { hiddenBy, leadsToModel, ruleLint } from './lint.ts';
 import { LONGEST_MODEL_NAME } from './match.ts';
 import type { Rules } from './rules.ts';
 import { isWithin } from './steps/size.ts';
@@ -35,9 +35,11 @@ export function lintAgainstModels(
     const message = `none of the ${sizes.length} models whose size is known is within "${rule.text}"`;
     lints.push(ruleLint(rule.position, `model_size_routing[${index}]`, 'matches_no_model', message));
   }
-  for (const { name, targets, position } of aliases.values()) {
-    const [provider] = rules.models.find(name, snapshot.providers).listedBy.keys();
-    if (provider === undefined || !isListed(name, snapshot) || targets.includes(name)) continue;
+  for (const alias of aliases.values()) {
+    const { name, targets, position } = alias;
+    const provider = whoLists(name, snapshot);
+    const isSaid = targets.includes(name) || hiddenBy(alias, rules.settings) !== null;
+    if (provider === null || isSaid || leadsToModel(alias, rules.settings.routing)) continue;
     const message = `${provider} lists a model "${name}", which nobody reaches by that name while the alias leads to ${targets.join(', ')}`;
     lints.push(ruleLint(position, `router_settings.model_group_alias.${name}`, 'alias_hides_model', message));
   }
@@ -65,7 +67,7 @@ function knownSizes(rules: Rules, names: ReadonlySet<string>, { providers }: Sna
   return sizes;
 }
 
-function isListed(name: string, { providers }: Snapshot): boolean {
-  for (const { models } of providers.values()) if (models.has(name)) return true;
-  return false;
+function whoLists(name: string, { providers }: Snapshot): string | null {
+  for (const provider of providers.values()) if (provider.models.has(name)) return provider.name;
+  return null;
 }

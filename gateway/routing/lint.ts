@@ -1,6 +1,6 @@
 // Rules that cannot do what they were written for, as far as the configuration alone can tell.
 
-import type { ConfigProblem, FilePosition, SizeRule } from '../config/settings.ts';
+import type { ConfigProblem, FilePosition, ModelAlias, Settings, SizeRule } from '../config/settings.ts';
 import type { Condition } from './condition-syntax.ts';
 import { coversPattern, exactName } from './pattern-cover.ts';
 import type { Rules } from './rules.ts';
@@ -124,29 +124,40 @@ function isInside(inner: SizeRule, outer: SizeRule): boolean {
 }
 
 function* lintAliases({ settings }: Rules): Generator<ConfigProblem> {
-  const { aliases, exactMatches, groups, redundantModels } = settings.routing;
-  const declared = new Set<string>();
-  for (const { models } of settings.providers.values()) for (const id of models.keys()) declared.add(id);
-  for (const { name, targets, position } of aliases.values()) {
+  const { aliases } = settings.routing;
+  for (const alias of aliases.values()) {
+    const { name, targets, position } = alias;
     const path = `router_settings.model_group_alias.${name}`;
     const circle = circleFrom(name, aliases);
-    if (circle !== null) {
+    const hidden = circle === null ? hiddenBy(alias, settings) : null;
+    if (circle !== null)
       yield ruleLint(position, path, 'alias_cycle', `the alias leads in a circle: ${circle.join(' -> ')}`);
-      continue;
+    else if (hidden !== null) {
+      const message = `"${name}" is also ${hidden}, which nobody reaches by that name while the alias leads to ${targets.join(', ')}`;
+      yield ruleLint(position, path, 'alias_hides_model', message);
     }
-    const hidden = exactMatches.has(name)
-      ? 'a rule of exact_matches'
-      : groups.has(name)
-        ? 'a group of model_list'
-        : redundantModels.has(name)
-          ? 'an entry of redundant_models'
-          : declared.has(name)
-            ? 'a model of a provider'
-            : null;
-    if (hidden === null || targets.includes(name)) continue;
-    const message = `"${name}" is also ${hidden}, which nobody reaches by that name while the alias leads to ${targets.join(', ')}`;
-    yield ruleLint(position, path, 'alias_hides_model', message);
   }
+}
+
+/** What of the configuration nobody reaches because of the alias, in words; null: nothing. */
+export function hiddenBy(alias: ModelAlias, { providers, routing }: Settings): string | null {
+  const { name } = alias;
+  if (alias.targets.includes(name)) return null;
+  if (routing.exactMatches.has(name)) return 'a rule of exact_matches';
+  if (routing.groups.has(name)) return 'a group of model_list';
+  if (routing.redundantModels.has(name)) return 'an entry of redundant_models';
+  if (leadsToModel(alias, routing)) return null;
+  for (const { models } of providers.values()) if (models.has(name)) return 'a model of a provider';
+  return null;
+}
+
+/** The alias stands for a group or rule that asks for the very model of its name: that one is not hidden. */
+export function leadsToModel({ name, targets }: ModelAlias, routing: Settings['routing']): boolean {
+  return targets.some(
+    (target) =>
+      routing.groups.get(target)?.deployments.some(({ model }) => model === name) ||
+      routing.exactMatches.get(target)?.upstreamModel === name,
+  );
 }
 
 /** The names from an alias back to itself, or null. One that only names itself is no circle: it stands for the model of its name. */

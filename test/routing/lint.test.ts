@@ -106,6 +106,11 @@ describe('a lint of the rules alone', () => {
       { exact: [exact('m', 'p')], aliases: new Map([alias('m', 'other')]) },
       ['alias_hides_model router_settings.model_group_alias.m'],
     ],
+    [
+      'an alias for the group that asks for the model of its name',
+      { groups: { prod: [deployment('p', 'm')] }, aliases: new Map([alias('m', 'prod')]) },
+      [],
+    ],
     ['an alias for itself', { exact: [exact('m', 'p')], aliases: new Map([alias('m', 'm')]) }, []],
     [
       'aliases in a circle',
@@ -184,5 +189,9 @@ describe('a lint against known models', () => {
     expect(lints({ aliases: new Map([alias('tiny', 'llama3.1:8b'), alias('new', 'tiny')]) })).toEqual([
       'alias_hides_model router_settings.model_group_alias.tiny',
     ]);
+    // The group asks for that very model; the other alias is a lint of the rules alone already.
+    const groups = { prod: [deployment('ollama', 'tiny')] };
+    expect(lints({ groups, aliases: new Map([alias('tiny', 'prod')]) })).toEqual([]);
+    expect(lints({ exact: [exact('tiny', 'ollama')], aliases: new Map([alias('tiny', 'x')]) })).toEqual([]);
   });
 });
