@@ -63,7 +63,7 @@ export interface HistoryOptions {
  */
 export interface History {
   /**
-   * Takes about two microseconds, writing included as far as this thread does it. `basis`: what it was decided on, kept
+   * Takes two to three microseconds, writing included as far as this thread does it. `basis`: what it was decided on, kept
    * for 48 hours; no prompt, no secret. A snapshot or settings not seen before cost a microsecond per model besides.
    */
   record(outcome: Outcome, basis?: DecisionBasis | null): void;

@@ -14,6 +14,13 @@ export interface PackedOutcomes {
   readonly texts: readonly string[];
 }
 
+interface HeaderName {
+  /** Of its text; -1: it is not kept. */
+  readonly index: number;
+  lastValue: string;
+  lastIndex: number;
+}
+
 const firstRoom = 1 << 13;
 
 /** Takes outcomes one by one and gives them away packed. */
@@ -25,7 +32,7 @@ export class Packer {
   #indexes = new Map<string, number>();
   /** A decision that several requests share is packed once: its number here. */
   #decisions = new Map<Decision, number>();
-  #headerNames = new Map<string, number>();
+  #headers = new Map<string, HeaderName>();
   readonly #bases = new BasisPacker();
 
   get count(): number {
@@ -67,7 +74,7 @@ export class Packer {
     this.#texts = [];
     this.#indexes.clear();
     this.#decisions.clear();
-    this.#headerNames.clear();
+    this.#headers.clear();
     return packed;
   }
 
@@ -188,22 +195,27 @@ export class Packer {
   /** Names and values in turn, ended by -1. Of several values of one name the first counts, as in conditions. */
   #addHeaders(headers: RequestHeaders): void {
     for (const name in headers) {
-      const index = this.#headerNames.get(name) ?? this.#addHeaderName(name);
-      if (index < 0) continue;
+      const header = this.#headers.get(name) ?? this.#addHeader(name);
+      if (header.index < 0) continue;
       const all = headers[name];
       const value = typeof all === 'string' ? all : all?.[0];
       if (value === undefined || value.length > LONGEST_KEPT_VALUE) continue;
-      this.#number(index);
-      this.#text(value);
+      // Most requests say what the one before said: comparing is quicker than looking a new string up.
+      if (value !== header.lastValue) {
+        header.lastValue = value;
+        header.lastIndex = this.#indexOf(value);
+      }
+      this.#number(header.index);
+      this.#number(header.lastIndex);
     }
     this.#number(-1);
   }
 
-  /** The index of its text; -1: it is not kept. */
-  #addHeaderName(name: string): number {
-    const index = isHeaderKept(name) ? this.#texts.push(name) - 1 : -1;
-    this.#headerNames.set(name, index);
-    return index;
+  #addHeader(name: string): HeaderName {
+    const header = { index: isHeaderKept(name) ? this.#indexOf(name) : -1, lastValue: '', lastIndex: 0 };
+    if (header.index >= 0) header.lastIndex = this.#indexOf('');
+    this.#headers.set(name, header);
+    return header;
   }
 
   #addOverrides(overrides: RequestOverrides): void {
@@ -218,16 +230,16 @@ export class Packer {
   }
 
   #text(text: string | null): void {
-    if (text === null) {
-      this.#number(-1);
-      return;
-    }
+    this.#number(text === null ? -1 : this.#indexOf(text));
+  }
+
+  #indexOf(text: string): number {
     let index = this.#indexes.get(text);
     if (index === undefined) {
       index = this.#texts.push(text) - 1;
       this.#indexes.set(text, index);
     }
-    this.#number(index);
+    return index;
   }
 
   #number(value: number | null): void {

@@ -2,7 +2,13 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { AdminDecision, AdminDraftError, AdminReplay, AdminStoredRequest } from '../../gateway/contract.ts';
+import type {
+  AdminDecision,
+  AdminDraftError,
+  AdminReplay,
+  AdminReplayRequest,
+  AdminStoredRequest,
+} from '../../gateway/contract.ts';
 import { endpointTraits } from '../../gateway/protocols/endpoints.ts';
 import { startOllama } from '../backends/ollama.ts';
 import { startVllm } from '../backends/vllm.ts';
@@ -196,7 +202,7 @@ describe('POST /admin/replay', () => {
   test('tells which of the last requests other rules would have sent elsewhere', async () => {
     const plain = await ask(MODEL);
     const red = await ask(MODEL, { 'x-team': 'red' });
-    const same = await post<AdminReplay>('/admin/replay', { limit: 2 });
+    const same = await post<AdminReplay>('/admin/replay', { limit: 2 } satisfies AdminReplayRequest);
     expect(same.json).toEqual({ total: 2, changed: [] });
     const rules = yaml().replace('provider: ollama, fallback: vllm', `provider: vllm, model: ${VLLM_MODEL}`);
     const { json } = await post<AdminReplay>('/admin/replay', { limit: 2, rules });
