@@ -58,8 +58,8 @@ describe('2. latency', () => {
     for (const server of slow) await server.setFault({ kind: 'slow_drip', delayMs: 1 });
     await using guide = await guided(yaml, servers);
     const turns = await guide.turns('claude-3.5-sonnet', 60);
-    expect(new Set(turns.slice(0, 3)).size).toBe(3);
-    // One in twenty goes to any of them, so that a slow one can prove it became fast.
+    // One in twenty goes to any of them, so that a slow one can prove it became fast: also among the first.
+    expect(new Set(turns.slice(0, 8)).size).toBe(3);
     expect(countOf(turns)['entry 2']).toBeGreaterThan(40);
   });
 });
