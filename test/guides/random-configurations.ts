@@ -149,6 +149,7 @@ export function randomConfiguration(random: Random, servers: readonly Server[], 
       },
     },
     ...(chance(0.5) ? { default_provider: provider() } : {}),
+    ...(chance(0.3) ? { first_request_routing: { strategy: 'prefer_warm_providers' } } : {}),
     ...(chance(0.2) ? { routing_mode: pick(random, ['order', 'fastest']) } : {}),
   };
   return stringify(configuration);

@@ -13,7 +13,7 @@ import { type HttpAnswer, send } from '../support/http.ts';
 const BLOCKS = join(import.meta.dirname, '../config/guides');
 
 /** Variables that the guides' blocks name. */
-export const guideVariables: Readonly<Record<string, string>> = {
+const guideVariables: Readonly<Record<string, string>> = {
   ANTHROPIC_API_KEY: 'a key',
   OPENAI_API_KEY: 'a key',
   AZURE_API_KEY: 'a key',
