@@ -10,6 +10,7 @@ import type { AdminProvider } from '../../gateway/contract.ts';
 import type { IncomingExchange } from '../../gateway/dispatch/exchange.ts';
 import type { HttpDependencies, Rejection } from '../../gateway/http/dependencies.ts';
 import { createHttp, type HttpSide } from '../../gateway/http/server.ts';
+import { factsOf } from '../../gateway/providers/openai-models.ts';
 import type { Log } from '../../gateway/telemetry/log.ts';
 import type { ModelFacts, ProviderSnapshot, Snapshot } from '../../gateway/types.ts';
 
@@ -18,25 +19,7 @@ export const INSTANCE = 'instance-of-the-tests';
 
 /** A model of which nothing but the given facts is known. */
 export function model(id: string, facts: Partial<ModelFacts> = {}): ModelFacts {
-  return {
-    id,
-    aliases: [],
-    size: null,
-    activeSize: null,
-    quantization: null,
-    contextTrained: null,
-    contextLoaded: null,
-    capabilities: null,
-    isLoaded: null,
-    loadedUntilMs: null,
-    vramBytes: null,
-    fileBytes: null,
-    family: null,
-    digest: null,
-    createdAtSeconds: null,
-    remoteHost: null,
-    ...facts,
-  };
+  return factsOf(id, facts);
 }
 
 /** A provider that is well. */

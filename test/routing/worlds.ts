@@ -14,6 +14,7 @@ import type {
   Settings,
   SizeRule,
 } from '../../gateway/config/settings.ts';
+import { factsOf } from '../../gateway/providers/openai-models.ts';
 import { literalNaming, type Naming } from '../../gateway/routing/naming.ts';
 import { noOverrides } from '../../gateway/routing/overrides.ts';
 import { route } from '../../gateway/routing/route.ts';
@@ -56,25 +57,7 @@ export function facts(changes: Partial<RequestFacts> = {}): RequestFacts {
 }
 
 export function model(id: string, changes: Partial<ModelFacts> = {}): ModelFacts {
-  return {
-    id,
-    aliases: [],
-    size: null,
-    activeSize: null,
-    quantization: null,
-    contextTrained: null,
-    contextLoaded: null,
-    capabilities: null,
-    isLoaded: null,
-    loadedUntilMs: null,
-    vramBytes: null,
-    fileBytes: null,
-    family: null,
-    digest: null,
-    createdAtSeconds: null,
-    remoteHost: null,
-    ...changes,
-  };
+  return factsOf(id, changes);
 }
 
 type ProviderChanges = Partial<Omit<ProviderSnapshot, 'models' | 'name'>> & {
