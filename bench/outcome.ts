@@ -45,6 +45,9 @@ export function typicalOutcome(): Outcome {
       {
         provider: 'provider0',
         model: 'qwen3:8b',
+        via: 'catalog',
+        because: null,
+        variant: null,
         startedAtMs: Date.now(),
         failure: null,
         status: 200,
@@ -62,6 +65,8 @@ export function typicalOutcome(): Outcome {
     bytesIn: 1_024,
     bytesOut: 2_048,
     isOpenedEarly: false,
+    variant: null,
+    cache: null,
     warnings: [],
     decision: {
       rule: 'catalog',

@@ -64,6 +64,8 @@ export class Outcomes {
       bytesIn: 0,
       bytesOut: 0,
       isOpenedEarly: false,
+      variant: null,
+      cache: null,
       warnings: [],
       decision: null,
     });

@@ -158,6 +158,21 @@ export interface Snapshot {
 /** Header names in lower case; several values of one name as an array (as `node:http` gives them). */
 export type RequestHeaders = Readonly<Record<string, string | readonly string[] | undefined>>;
 
+/** What a request says of the cache (field `cache`); the same names as LiteLLM's. */
+export interface CacheControl {
+  /** `no-cache`: do not answer from it. */
+  readonly isReadForbidden: boolean;
+  /** `no-store`: do not keep the answer. */
+  readonly isStoreForbidden: boolean;
+  /** `use-cache`: wanted where the cache is off by default. */
+  readonly isWanted: boolean;
+  /** How long to keep the answer; null: as configured. Seconds on the wire. */
+  readonly ttlMs: number | null;
+  /** `s-maxage`: the oldest answer that will do; null: any that is kept. */
+  readonly maxAgeMs: number | null;
+  readonly namespace: string | null;
+}
+
 /** The gateway's own fields of a request body: obeyed here, cut out before the provider sees it. */
 export interface RequestOverrides {
   readonly fallbacks: readonly string[] | null;
@@ -168,6 +183,7 @@ export interface RequestOverrides {
   /** The field is in seconds on the wire. */
   readonly timeoutMs: number | null;
   readonly isFallbackDisabled: boolean;
+  readonly cache: CacheControl | null;
   readonly mockTesting: readonly (
     | 'fallbacks'
     | 'context_fallbacks'
@@ -324,6 +340,12 @@ export interface Usage {
 
 /** One try on one deployment. Times are ms since the attempt began. */
 export interface Attempt extends DeploymentKey {
+  /** Which rule put it there, as in `Candidate.via`. */
+  readonly via: string;
+  /** Why it was made, where it was not the first: `timeout_first_byte at ollama/qwen3`, `retry 1 of 2 after 500 ms`. */
+  readonly because: string | null;
+  /** `metadata.variant` of the `model_list` entry. */
+  readonly variant: string | null;
   readonly startedAtMs: number;
   readonly failure: Failure | null;
   readonly status: number | null;
@@ -368,6 +390,10 @@ export interface Outcome {
   readonly bytesIn: number;
   readonly bytesOut: number;
   readonly isOpenedEarly: boolean;
+  /** That of the deployment that answered. */
+  readonly variant: string | null;
+  /** `hit`: answered from the cache; `stored`: the answer was kept there; null: the cache had no part. */
+  readonly cache: 'hit' | 'stored' | null;
   readonly warnings: readonly string[];
   readonly decision: Decision | null;
 }

@@ -304,6 +304,9 @@ class RequestRun {
       const record: Attempt = {
         provider: candidate.provider,
         model: candidate.model,
+        via: candidate.via,
+        because: null,
+        variant: null,
         startedAtMs,
         failure: result.failure,
         status: result.status,

@@ -21,6 +21,8 @@ export interface IncomingExchange {
   readonly json: unknown;
   /** API key name, else null: then the User-Agent names the client. */
   readonly apiKeyName: string | null;
+  /** The client sits on this machine and nothing says that it only passes a request on. */
+  readonly isLoopback: boolean;
 }
 
 /** Up to here a copy costs less than a second write. */

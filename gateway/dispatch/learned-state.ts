@@ -25,7 +25,7 @@ export interface LearnedSource {
 /** One moment, read once from both clocks. */
 type Instant = Pick<LearnedSource, 'nowMs' | 'monotonicMs'>;
 
-const NONE: ReadonlySet<string> = new Set();
+const NONE: RouteState['failed'] = new Map();
 
 /** The state of one decision: one instant for all its candidates. */
 export class LearnedState implements RouteState {

@@ -78,6 +78,8 @@ export function summarize(end: EndOfRequest): Outcome {
     bytesIn: exchange.body.length,
     bytesOut: end.bytesOut,
     isOpenedEarly: end.isOpenedEarly,
+    variant: (answered ?? attempts.at(-1))?.variant ?? null,
+    cache: null,
     warnings: [],
     decision: end.decision,
   };

@@ -60,7 +60,7 @@ function stateThen(blockedThen: readonly BlockedThen[]): RouteState {
   const blocked = new Map<string, Blocked>();
   for (const { provider, model, reason } of blockedThen)
     blocked.set(deploymentId(provider, model), { reason, remainingMs: 0, isByRequest: false });
-  return { ...freshState, blocked: (provider, model) => blocked.get(deploymentId(provider, model)) ?? null };
+  return { ...freshState, blocked: ({ provider, model }) => blocked.get(deploymentId(provider, model)) ?? null };
 }
 
 /** The same throws for both decisions about a request, so that chance makes no difference (FNV-1a, then mulberry32). */

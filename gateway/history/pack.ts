@@ -90,6 +90,8 @@ export class Packer {
     this.#text(outcome.result);
     this.#text(outcome.errorCode);
     this.#text(outcome.errorMessage);
+    this.#text(outcome.variant);
+    this.#text(outcome.cache);
   }
 
   #addNumbers(outcome: Outcome): void {
@@ -114,6 +116,9 @@ export class Packer {
     const { failure } = attempt;
     this.#text(attempt.provider);
     this.#text(attempt.model);
+    this.#text(attempt.via);
+    this.#text(attempt.because);
+    this.#text(attempt.variant);
     this.#addList(attempt.changes);
     this.#number(attempt.startedAtMs);
     this.#number(attempt.status);
@@ -261,6 +266,7 @@ function isNothing(overrides: RequestOverrides): boolean {
     overrides.maxFallbacks === null &&
     overrides.timeoutMs === null &&
     !overrides.isFallbackDisabled &&
+    overrides.cache === null &&
     overrides.mockTesting.length === 0
   );
 }

@@ -13,6 +13,7 @@ const noOverrides: RequestOverrides = Object.freeze({
   maxFallbacks: null,
   timeoutMs: null,
   isFallbackDisabled: false,
+  cache: null,
   mockTesting: [],
 });
 

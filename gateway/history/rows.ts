@@ -37,6 +37,8 @@ export const requestColumns = [
   'rule_set',
   'facts_block',
   'facts_line',
+  'variant',
+  'cache',
 ] as const;
 
 export type Column = string | number | null;
@@ -75,6 +77,8 @@ export interface RequestRow {
   readonly rule_set: number;
   readonly facts_block: number;
   readonly facts_line: number;
+  readonly variant: string | null;
+  readonly cache: Outcome['cache'];
 }
 
 export interface AttemptRow {
@@ -91,6 +95,9 @@ export interface AttemptRow {
   readonly failure_message: string | null;
   readonly failure_status: number | null;
   readonly retry_after_ms: number | null;
+  readonly via: string;
+  readonly because: string | null;
+  readonly variant: string | null;
 }
 
 /** Where what it takes to decide a request again is in the database; 0: it is not kept. */
@@ -137,6 +144,8 @@ export function requestValues(outcome: UnpackedOutcome, block: number, basis: St
     basis.ruleSet,
     basis.factsBlock,
     basis.factsLine,
+    outcome.variant,
+    outcome.cache,
   ];
 }
 
@@ -156,6 +165,9 @@ export const attemptColumns = [
   'failure_message',
   'failure_status',
   'retry_after_ms',
+  'via',
+  'because',
+  'variant',
 ] as const;
 
 /** Values for `attemptColumns`. `request` is the row's `seq`, `position` counts from 0. */
@@ -177,6 +189,9 @@ export function attemptValues(request: number | bigint, position: number, attemp
     failure?.message ?? null,
     failure?.status ?? null,
     failure?.retryAfterMs ?? null,
+    attempt.via,
+    attempt.because,
+    attempt.variant,
   ];
 }
 
@@ -210,6 +225,8 @@ export function outcomeOf(row: RequestRow, attempts: readonly AttemptRow[], deci
     bytesIn: row.bytes_in,
     bytesOut: row.bytes_out,
     isOpenedEarly: row.is_opened_early === 1,
+    variant: row.variant,
+    cache: row.cache,
     warnings: listFromText(row.warnings),
     decision,
   };
@@ -226,6 +243,9 @@ function attemptOf(row: AttemptRow): Attempt {
   return {
     provider: row.provider,
     model: row.model,
+    via: row.via,
+    because: row.because,
+    variant: row.variant,
     startedAtMs: row.started_at_ms,
     failure,
     status: row.status,

@@ -62,6 +62,8 @@ class Reader {
       result: this.#word<Outcome['result']>(),
       errorCode: this.#stringOrNull(),
       errorMessage: this.#stringOrNull(),
+      variant: this.#stringOrNull(),
+      cache: this.#wordOrNull<NonNullable<Outcome['cache']>>(),
     };
     const numbers = {
       receivedAtMs: this.#number(),
@@ -94,6 +96,9 @@ class Reader {
     return {
       provider: this.#string(),
       model: this.#string(),
+      via: this.#string(),
+      because: this.#stringOrNull(),
+      variant: this.#stringOrNull(),
       changes: this.#list(() => this.#string()),
       startedAtMs: this.#number(),
       status: this.#numberOrNull(),
@@ -233,5 +238,9 @@ class Reader {
   /** A member of a closed list: the packer took it from a field of that type. */
   #word<T extends string>(): T {
     return this.#string() as T;
+  }
+
+  #wordOrNull<T extends string>(): T | null {
+    return this.#stringOrNull() as T | null;
   }
 }

@@ -127,6 +127,7 @@ export class Door {
         body,
         json,
         apiKeyName: verdict.apiKeyName,
+        isLoopback: verdict.isLoopback,
       });
     } catch (thrown) {
       const error = asGatewayError(thrown);

@@ -4,7 +4,7 @@ import type { Candidate, ReasonCode } from '../types.ts';
 import { type FilterTerms, judge, type Verdict } from './filters.ts';
 import { type Ordered, orderTier } from './ordering.ts';
 import type { Proposal, Tier } from './proposal.ts';
-import { deploymentId, type Question } from './question.ts';
+import { blockOf, deploymentId, type Question } from './question.ts';
 
 /** A deployment with the filters' verdict. */
 export interface Judged {
@@ -116,7 +116,7 @@ export class Ballot {
   #mayPanic({ reason, proposal }: Judged): boolean {
     if (reason === 'down' || reason === 'breaker_open') return true;
     if (reason !== 'cooling_down') return false;
-    return this.#question.state.blocked(proposal.provider.name, proposal.model)?.isByRequest !== true;
+    return blockOf(this.#question, proposal)?.isByRequest !== true;
   }
 }
 

@@ -2,7 +2,7 @@
 
 import type { Capability, ModelFacts, ReasonCode } from '../types.ts';
 import type { Demands, Proposal } from './proposal.ts';
-import { deploymentId, type Question } from './question.ts';
+import { blockOf, deploymentId, type Question } from './question.ts';
 
 /** What the filters make of one proposal. */
 export interface Verdict {
@@ -80,16 +80,14 @@ function firstLacking(
 }
 
 /** By what happens there now. */
-function whyNotReady(
-  { state }: Question,
-  { provider, model, facts }: Proposal,
-  requiresWarm: boolean,
-): Verdict['reason'] {
+function whyNotReady(question: Question, proposal: Proposal, requiresWarm: boolean): Verdict['reason'] {
+  const { state } = question;
+  const { provider, model, facts } = proposal;
   if (requiresWarm && facts?.isLoaded === false) return 'not_warm';
   if (state.failed.size > 0 && state.failed.has(deploymentId(provider.name, model))) return 'already_failed';
   if (provider.observed === 'down') return 'down';
   if (provider.observed === 'auth') return 'auth';
-  return state.blocked(provider.name, model)?.reason ?? null;
+  return blockOf(question, proposal)?.reason ?? null;
 }
 
 /** The first demanded fact that is not known, as the reason for which it gives way to those where it is. */

@@ -1,7 +1,7 @@
 // The gateway's own fields of a request body: read and checked here, cut out before a provider sees the body.
 
 import { GatewayError } from '../errors.ts';
-import type { RequestOverrides } from '../types.ts';
+import type { CacheControl, RequestOverrides } from '../types.ts';
 
 type JsonObject = Readonly<Record<string, unknown>>;
 type MockSwitch = RequestOverrides['mockTesting'][number];
@@ -18,6 +18,7 @@ export const noOverrides: RequestOverrides = Object.freeze({
   maxFallbacks: null,
   timeoutMs: null,
   isFallbackDisabled: false,
+  cache: null,
   mockTesting: Object.freeze([]),
 });
 
@@ -37,6 +38,7 @@ export function readOverrides(body: JsonObject): RequestOverrides {
     maxFallbacks: readCount(body.max_fallbacks, 'max_fallbacks'),
     timeoutMs: readTimeoutMs(body.timeout),
     isFallbackDisabled: readSwitch(body.disable_fallbacks, 'disable_fallbacks'),
+    cache: readCache(body.cache),
     mockTesting: readMockTesting(body),
   };
 }
@@ -50,6 +52,7 @@ function hasOverrides(body: JsonObject): boolean {
     body.max_fallbacks !== undefined ||
     body.timeout !== undefined ||
     body.disable_fallbacks !== undefined ||
+    body.cache !== undefined ||
     body.mock_testing_fallbacks !== undefined ||
     body.mock_testing_context_fallbacks !== undefined ||
     body.mock_testing_content_policy_fallbacks !== undefined ||
@@ -100,6 +103,36 @@ function readSwitch(value: unknown, path: string): boolean {
   if (value === undefined || value === null) return false;
   if (typeof value === 'boolean') return value;
   throw refuse(path, 'true or false');
+}
+
+const LONGEST_CACHE_S = 365 * 86_400;
+
+/** LiteLLM's names, with hyphens or underscores; ages and times in seconds. */
+function readCache(value: unknown): CacheControl | null {
+  if (value === undefined || value === null) return null;
+  if (typeof value !== 'object' || Array.isArray(value)) throw refuse('cache', 'an object such as {"no-cache": true}');
+  const fields = value as JsonObject;
+  const field = (name: string): unknown => fields[name] ?? fields[name.replaceAll('-', '_')];
+  return {
+    isReadForbidden: readSwitch(field('no-cache'), 'cache.no-cache'),
+    isStoreForbidden: readSwitch(field('no-store'), 'cache.no-store'),
+    isWanted: readSwitch(field('use-cache'), 'cache.use-cache'),
+    ttlMs: readSeconds(field('ttl'), 'cache.ttl'),
+    maxAgeMs: readSeconds(field('s-maxage') ?? field('s-max-age'), 'cache.s-maxage'),
+    namespace: readNamespace(field('namespace')),
+  };
+}
+
+function readSeconds(value: unknown, path: string): number | null {
+  if (value === undefined || value === null) return null;
+  if (typeof value === 'number' && value >= 0 && value <= LONGEST_CACHE_S) return Math.ceil(value * 1000);
+  throw refuse(path, `a number of seconds from 0 to ${LONGEST_CACHE_S}`);
+}
+
+function readNamespace(value: unknown): string | null {
+  if (value === undefined || value === null) return null;
+  if (typeof value === 'string' && value.length <= 200) return value;
+  throw refuse('cache.namespace', 'a text of at most 200 characters');
 }
 
 function readMockTesting(body: JsonObject): readonly MockSwitch[] {

@@ -1,6 +1,15 @@
 // One request put to the rules: what every step of the decision looks at. Built once per decision, changed by none of them.
 
-import type { Endpoint, ProviderSnapshot, ReasonCode, RequestFacts, Snapshot } from '../types.ts';
+import type { GroupDeployment } from '../config/settings.ts';
+import type {
+  DeploymentKey,
+  Endpoint,
+  FailureKind,
+  ProviderSnapshot,
+  ReasonCode,
+  RequestFacts,
+  Snapshot,
+} from '../types.ts';
 import type { NamedModel } from './model-index.ts';
 import type { Rules } from './rules.ts';
 import type { LearnedFacts } from './strategies/strategy.ts';
@@ -8,18 +17,28 @@ import type { LearnedFacts } from './strategies/strategy.ts';
 /** Why live traffic has taken a deployment out for a while. */
 export interface Blocked {
   readonly reason: Extract<ReasonCode, 'cooling_down' | 'breaker_open' | 'rate_limited'>;
-  /** Until it is over, in ms. */
-  readonly remainingMs: number;
+  /** Until it is over, in ms; null: time alone does not cure it (a prompt larger than the whole minute's tokens). */
+  readonly remainingMs: number | null;
   /** A cooldown because the provider asked for it (429): waiting is the only cure. */
   readonly isByRequest: boolean;
 }
 
+/** A deployment as one request would use it. */
+export interface DeploymentUse extends DeploymentKey {
+  /** The `model_list` entry that names it, with limits of its own. */
+  readonly entry: GroupDeployment | null;
+  /** The name that was asked for, after aliases: limits may be set for a name wherever it is served. */
+  readonly name: string | null;
+  /** What the request is estimated to take; 0 asks about requests alone. */
+  readonly promptTokens: number;
+}
+
 /** What changes between two decisions on the same snapshot: handed in, so that the same state decides the same. */
 export interface RouteState {
-  /** Deployments that failed in this request already (`deploymentId`). */
-  readonly failed: ReadonlySet<string>;
-  /** Cooldown, breaker or rate limit of a deployment, or of its provider as a whole; null: none. */
-  blocked(provider: string, model: string): Blocked | null;
+  /** Deployments that failed in this request already (`deploymentId`), and what went wrong there last. */
+  readonly failed: ReadonlyMap<string, FailureKind>;
+  /** Cooldown, breaker or rate limit of a deployment, of its provider or of the whole gateway; null: none. */
+  blocked(use: DeploymentUse): Blocked | null;
   /** Null: nothing was learned yet. */
   learned(provider: string, model: string, facts: RequestFacts): LearnedFacts | null;
   /** The number of the coming pick from a pool; null: nobody counts, and the dice choose. */
@@ -30,7 +49,7 @@ export interface RouteState {
 
 /** Nothing failed, nothing is blocked, nothing was learned. */
 export const freshState: RouteState = Object.freeze({
-  failed: new Set<string>(),
+  failed: new Map<string, FailureKind>(),
   blocked: () => null,
   learned: () => null,
   turn: () => null,
@@ -49,6 +68,23 @@ export interface Question {
   readonly named: NamedModel | null;
   /** Only this provider may be used; null: any. */
   readonly pin: string | null;
+}
+
+/** What live traffic has against a proposed deployment. */
+export function blockOf(
+  { state, facts, name }: Question,
+  {
+    provider,
+    model,
+    target,
+  }: {
+    readonly provider: ProviderSnapshot;
+    readonly model: string;
+    readonly target: { readonly deployment: GroupDeployment | null } | null;
+  },
+): Blocked | null {
+  const entry = target?.deployment ?? null;
+  return state.blocked({ provider: provider.name, model, entry, name, promptTokens: facts.promptTokens });
 }
 
 /** One word for a deployment, unique within a configuration. */

@@ -2,7 +2,7 @@
 
 import type { DecisionError, ProviderSnapshot, ReasonCode } from '../types.ts';
 import type { Judged } from './ballot.ts';
-import { isListKnown, type Question } from './question.ts';
+import { blockOf, isListKnown, type Question } from './question.ts';
 import { suggestNames } from './suggestions.ts';
 
 /** Reasons that say that a deployment was never meant for this request. */
@@ -146,11 +146,11 @@ function listCandidates(close: readonly Judged[]): string {
 }
 
 /** Seconds until time alone makes the first of them usable again; null: time alone cures none. */
-function soonest({ state }: Question, close: readonly Judged[]): number | null {
+function soonest(question: Question, close: readonly Judged[]): number | null {
   const waits = close.flatMap(({ proposal, reason }) => {
     if (reason !== 'rate_limited' && reason !== 'cooling_down' && reason !== 'breaker_open') return [];
-    const blocked = state.blocked(proposal.provider.name, proposal.model);
-    return blocked ? [blocked.remainingMs] : [];
+    const remainingMs = blockOf(question, proposal)?.remainingMs ?? null;
+    return remainingMs === null ? [] : [remainingMs];
   });
   return waits.length === 0 ? null : Math.max(1, Math.ceil(Math.min(...waits) / 1000));
 }

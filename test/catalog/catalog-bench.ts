@@ -85,6 +85,9 @@ export function attempt(name: string, failure: FailureKind | null, more: Partial
   return {
     provider: name,
     model: 'm',
+    via: 'catalog',
+    because: null,
+    variant: null,
     startedAtMs: 0,
     failure:
       failure === null ? null : { kind: failure, message: `it was ${failure}`, status: null, retryAfterMs: null },

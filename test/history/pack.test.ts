@@ -13,6 +13,9 @@ const msOrNull = fc.option(ms, { nil: null });
 const attempt: fc.Arbitrary<Attempt> = fc.record({
   provider: text,
   model: text,
+  via: text,
+  because: textOrNull,
+  variant: textOrNull,
   startedAtMs: ms,
   failure: fc.option(
     fc.record({
@@ -75,6 +78,8 @@ const anyOutcome: fc.Arbitrary<Outcome> = fc
     firstContentMs: msOrNull,
     isStream: fc.boolean(),
     isOpenedEarly: fc.boolean(),
+    variant: textOrNull,
+    cache: fc.constantFrom('hit', 'stored', null),
     attempts: fc.array(attempt, { maxLength: 3 }),
     warnings: fc.array(text, { maxLength: 3 }),
     decision: fc.option(decision, { nil: null }),

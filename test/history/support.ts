@@ -70,6 +70,9 @@ export function outcome(changes: Partial<Outcome> = {}): Outcome {
       {
         provider: 'vllm',
         model: 'Qwen/Qwen3-8B',
+        via: 'catalog',
+        because: null,
+        variant: null,
         startedAtMs: Date.UTC(2026, 0, 1) + count,
         failure: { kind: 'rate_limited', message: 'too many', status: 429, retryAfterMs: 2_000 },
         status: 429,
@@ -82,6 +85,9 @@ export function outcome(changes: Partial<Outcome> = {}): Outcome {
       {
         provider: 'ollama',
         model: 'qwen3:8b',
+        via: 'fallback:ollama',
+        because: 'rate_limited at vllm/Qwen/Qwen3-8B',
+        variant: 'B',
         startedAtMs: Date.UTC(2026, 0, 1) + count + 4,
         failure: null,
         status: 200,
@@ -99,6 +105,8 @@ export function outcome(changes: Partial<Outcome> = {}): Outcome {
     bytesIn: 1_024,
     bytesOut: 4_096,
     isOpenedEarly: false,
+    variant: 'B',
+    cache: 'stored',
     warnings: ['prompt_truncated'],
     decision,
     ...changes,

@@ -272,6 +272,7 @@ describe('the fields of the gateway', () => {
       max_fallbacks: 0,
       timeout: 1.5,
       disable_fallbacks: true,
+      cache: { 'no-cache': true, ttl: 1.5, 's-maxage': 60, namespace: 'mine' },
       mock_testing_fallbacks: true,
       mock_testing_rate_limit_error: true,
     };
@@ -283,6 +284,14 @@ describe('the fields of the gateway', () => {
       maxFallbacks: 0,
       timeoutMs: 1500,
       isFallbackDisabled: true,
+      cache: {
+        isReadForbidden: true,
+        isStoreForbidden: false,
+        isWanted: false,
+        ttlMs: 1500,
+        maxAgeMs: 60_000,
+        namespace: 'mine',
+      },
       mockTesting: ['fallbacks', 'rate_limit_error'],
     });
   });

@@ -131,8 +131,8 @@ describe('capacity', () => {
 describe('what live traffic has blocked', () => {
   const blocking = (names: Readonly<Record<string, Blocked>>, failed: readonly string[] = []): RouteState => ({
     ...freshState,
-    failed: new Set(failed.map((name) => `${name}\u0000m`)),
-    blocked: (name) => names[name] ?? null,
+    failed: new Map(failed.map((name) => [`${name}\u0000m`, 'server_error' as const])),
+    blocked: ({ provider }) => names[provider] ?? null,
   });
   const two = fleet(provider('a', { models: ['m'] }), provider('b', { models: ['m'] }));
   const cooling: Blocked = { reason: 'cooling_down', remainingMs: 1500, isByRequest: false };

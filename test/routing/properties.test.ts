@@ -90,7 +90,7 @@ describe('for any rules, fleet and request, a decision', () => {
           if (known) expect(place === 'cloud').toBe(there.place === 'cloud' || known.remoteHost !== null);
           if (!isPanic) {
             expect(there.observed).not.toBe('down');
-            expect(state.blocked(name, id)).toBeNull();
+            expect(state.blocked({ provider: name, model: id, entry: null, name: null, promptTokens: 0 })).toBeNull();
           }
         }
       }),

@@ -221,8 +221,8 @@ const aState: fc.Arbitrary<RouteState> = fc
   })
   .map(({ blocked, failed, turn }) => ({
     ...freshState,
-    failed: new Set(failed.map((name) => deploymentId(name, 'qwen'))),
-    blocked: (name: string) => blocked[name] ?? null,
+    failed: new Map(failed.map((name) => [deploymentId(name, 'qwen'), 'server_error' as const])),
+    blocked: ({ provider }: { readonly provider: string }) => blocked[provider] ?? null,
     turn: () => turn,
   }));
 

@@ -21,17 +21,19 @@ export function conditionScope(question: Question, exhausted: ReadonlySet<string
 }
 
 /** Enabled, callable, not known to be down or locked, not taken out by live traffic, not failed in this request. */
-function isUsableNow({ state, named }: Question, provider: ProviderSnapshot): boolean {
+function isUsableNow(question: Question, provider: ProviderSnapshot): boolean {
+  const { state, named } = question;
   if (!provider.isEnabled || provider.isDraining || !provider.isCallable) return false;
   if (provider.observed === 'down' || provider.observed === 'auth') return false;
   const model = named?.listedBy.get(provider.name)?.facts.id ?? '';
-  if (state.blocked(provider.name, model) !== null) return false;
+  const use = { provider: provider.name, model, entry: null, name: question.name, promptTokens: 0 };
+  if (state.blocked(use) !== null) return false;
   return !hasFailed(state.failed, provider.name);
 }
 
-function hasFailed(failed: ReadonlySet<string>, provider: string): boolean {
+function hasFailed(failed: ReadonlyMap<string, unknown>, provider: string): boolean {
   if (failed.size === 0) return false;
   const prefix = deploymentId(provider, '');
-  for (const id of failed) if (id.startsWith(prefix)) return true;
+  for (const id of failed.keys()) if (id.startsWith(prefix)) return true;
   return false;
 }
