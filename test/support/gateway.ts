@@ -3,6 +3,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import type { Clock } from '../../gateway/clock.ts';
 import type { DispatchLimits } from '../../gateway/dispatch/limits.ts';
 import { readManagementToken } from '../../gateway/http/management-token.ts';
 import { type Gateway, startGateway } from '../../gateway/index.ts';
@@ -29,6 +30,8 @@ export interface TestGatewayOptions {
   /** Ports to look at while nothing is configured; without it nothing is looked for. */
   readonly discoveryPorts?: readonly number[];
   readonly dataFolder?: string;
+  /** In place of the system's: a `MovableClock`, where cooldowns and windows are to pass. */
+  readonly clock?: Clock;
 }
 
 /** Starts a gateway on that YAML; it is ready and has listed its providers when this resolves. */
@@ -49,6 +52,7 @@ export async function testGateway(yaml: string, options: TestGatewayOptions = {}
     log,
     port: 0,
     discovery: options.discoveryPorts === undefined ? null : { ports: options.discoveryPorts },
+    ...(options.clock === undefined ? {} : { clock: options.clock }),
     ...(options.dispatchLimits === undefined ? {} : { dispatchLimits: options.dispatchLimits }),
   });
   const url = gateway.urls[0] ?? '';
