@@ -50,6 +50,29 @@ export class UsageWindow {
     }
   }
 
+  /** Takes a request out again that never took place, unless its start counts no more. */
+  takeBack(nowMs: number, place: UsagePlace, reservedTokens: number): void {
+    this.#expire(nowMs);
+    if (place < this.#first) return;
+    const index = place & (this.#tokens.length - 1);
+    this.#counts[index] = (this.#counts[index] ?? 0) - 1;
+    this.#tokens[index] = (this.#tokens[index] ?? 0) - reservedTokens;
+    this.#requestSum -= 1;
+    this.#tokenSum -= reservedTokens;
+  }
+
+  /** Ms until no more than `most` requests count, if none comes meanwhile; 0: now already; Infinity: never. */
+  msUntilRequests(nowMs: number, most: number): number {
+    this.#expire(nowMs);
+    return this.#msUntilGone(nowMs, this.#counts, this.#requestSum - most);
+  }
+
+  /** The same for tokens. */
+  msUntilTokens(nowMs: number, most: number): number {
+    this.#expire(nowMs);
+    return this.#msUntilGone(nowMs, this.#tokens, this.#tokenSum - most);
+  }
+
   /** Requests that began in the minute up to now. */
   requests(nowMs: number): number {
     this.#expire(nowMs);
@@ -60,6 +83,18 @@ export class UsageWindow {
   tokens(nowMs: number): number {
     this.#expire(nowMs);
     return this.#tokenSum;
+  }
+
+  #msUntilGone(nowMs: number, amounts: Float64Array, excess: number): number {
+    if (excess <= 0) return 0;
+    const mask = this.#times.length - 1;
+    let left = excess;
+    for (let place = this.#first; place < this.#next; place += 1) {
+      const index = place & mask;
+      left -= amounts[index] ?? 0;
+      if (left <= 0) return (this.#times[index] ?? 0) + MINUTE_MS - nowMs;
+    }
+    return Number.POSITIVE_INFINITY;
   }
 
   #note(nowMs: number, count: number, tokens: number): UsagePlace {

@@ -20,6 +20,19 @@ class Model {
     else if (taken > reserved) this.#entries.push({ atMs: nowMs, requests: 0, tokens: taken - reserved });
   }
 
+  takeBack(nowMs: number, entry: { atMs: number; requests: number; tokens: number }, reserved: number): void {
+    if (nowMs - entry.atMs >= MINUTE_MS) return;
+    entry.requests -= 1;
+    entry.tokens -= reserved;
+  }
+
+  /** The first of all moments at which something leaves, and at which no more than that is left. */
+  msUntil(nowMs: number, of: 'requests' | 'tokens', most: number): number {
+    const moments = [nowMs, ...this.#entries.map(({ atMs }) => atMs + MINUTE_MS).filter((atMs) => atMs > nowMs)];
+    const free = moments.filter((atMs) => this.sums(atMs)[of] <= most);
+    return Math.min(...free) - nowMs;
+  }
+
   sums(nowMs: number): { requests: number; tokens: number } {
     const counting = this.#entries.filter(({ atMs }) => nowMs - atMs < MINUTE_MS);
     return {
@@ -34,6 +47,7 @@ const steps = fc.array(
     fc.record({ is: fc.constant('wait' as const), ms: fc.oneof(fc.nat(5), fc.nat(20_000), fc.nat(130_000)) }),
     fc.record({ is: fc.constant('begin' as const), tokens: fc.nat(5_000) }),
     fc.record({ is: fc.constant('end' as const), which: fc.nat(), tokens: fc.nat(5_000) }),
+    fc.record({ is: fc.constant('takeBack' as const), which: fc.nat() }),
   ),
   { maxLength: 300 },
 );
@@ -45,7 +59,7 @@ describe('what a deployment took in the sliding minute', () => {
         const clock = new FakeClock(0);
         const window = new UsageWindow();
         const model = new Model();
-        const running: { place: number; entry: { atMs: number; tokens: number }; reserved: number }[] = [];
+        const running: { place: number; entry: ReturnType<Model['add']>; reserved: number }[] = [];
         for (const step of all) {
           const now = clock.monotonic();
           if (step.is === 'wait') clock.advance(step.ms);
@@ -58,11 +72,20 @@ describe('what a deployment took in the sliding minute', () => {
           else {
             const [ended] = running.splice(step.which % Math.max(1, running.length), 1);
             if (ended === undefined) continue;
+            if (step.is === 'takeBack') {
+              window.takeBack(now, ended.place, ended.reserved);
+              model.takeBack(now, ended.entry, ended.reserved);
+              continue;
+            }
             window.correct(now, ended.place, ended.reserved, step.tokens);
             model.correct(now, ended.entry, ended.reserved, step.tokens);
           }
           const at = clock.monotonic();
           expect({ requests: window.requests(at), tokens: window.tokens(at) }).toEqual(model.sums(at));
+          for (const most of [-1, 0, 3, 100]) {
+            expect(window.msUntilRequests(at, most)).toBe(model.msUntil(at, 'requests', most));
+            expect(window.msUntilTokens(at, most * 50)).toBe(model.msUntil(at, 'tokens', most * 50));
+          }
         }
       }),
     );
@@ -108,6 +131,18 @@ describe('what a deployment took in the sliding minute', () => {
     window.correct(90_000, place, 100, 700);
     expect([window.requests(90_000), window.tokens(90_000)]).toEqual([0, 600]);
     expect(window.tokens(150_000)).toBe(0);
+  });
+
+  test('forgets a request that never took place, and only once its minute is over has nothing to forget', () => {
+    const window = new UsageWindow();
+    const place = window.add(0, 100);
+    window.add(0, 7);
+    window.takeBack(59_999, place, 100);
+    expect([window.requests(59_999), window.tokens(59_999)]).toEqual([1, 7]);
+    const late = window.add(60_000, 5);
+    window.add(100_000, 3);
+    window.takeBack(120_000, late, 5);
+    expect([window.requests(120_000), window.tokens(120_000)]).toEqual([1, 3]);
   });
 
   test('stays exact when very many come, and is empty again a minute later', () => {
