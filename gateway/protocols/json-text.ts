@@ -216,7 +216,8 @@ function keyText(bytes: Buffer, start: number, end: number): string {
   return text.includes('\\') ? String(JSON.parse(`"${text}"`)) : text;
 }
 
-function skipSpace(bytes: Buffer, from: number): number {
+/** The offset of the first byte from there on that is no white space. */
+export function skipSpace(bytes: Buffer, from: number): number {
   let at = from;
   while (at < bytes.length) {
     const byte = bytes[at];
@@ -261,7 +262,7 @@ function skipNested(bytes: Buffer, start: number): number {
 }
 
 /** The offset behind the string whose opening quote stands at `start`; the end of the bytes when it never closes. */
-function skipString(bytes: Buffer, start: number): number {
+export function skipString(bytes: Buffer, start: number): number {
   let at = start + 1;
   const shortEnd = Math.min(at + SHORT_STRING_BYTES, bytes.length);
   while (at < shortEnd) {

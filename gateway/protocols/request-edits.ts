@@ -44,6 +44,11 @@ const OWN_FIELDS: ReadonlySet<string> = new Set([
   'cache',
 ]);
 
+/** Whether that member of a request's body is cut out before a provider sees it. */
+export function isOwnField(field: string): boolean {
+  return OWN_FIELDS.has(field) || field.startsWith('mock_testing_');
+}
+
 const NO_EDITS: RequestEdits = { edits: [], changes: [] };
 
 /** Plans the edits of one request for one provider. */
@@ -53,7 +58,7 @@ export function planRequestEdits({ endpoint, body, upstreamModel, quirks }: Requ
   const changes: string[] = [];
   planModel(body, upstreamModel, edits, changes);
   for (const field in body) {
-    if (!OWN_FIELDS.has(field) && !field.startsWith('mock_testing_')) continue;
+    if (!isOwnField(field)) continue;
     edits.push({ op: 'remove', path: [field] });
     changes.push(`cut_${field}`);
   }

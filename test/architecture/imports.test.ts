@@ -20,6 +20,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   routing: ['types.ts', 'errors.ts', 'config/settings.ts'],
   telemetry: ['types.ts', 'errors.ts', 'clock.ts'],
   history: ['types.ts', 'errors.ts', 'clock.ts', 'contract.ts', 'config/settings.ts', 'telemetry/log.ts'],
+  cache: ['types.ts', 'errors.ts', 'clock.ts', 'config/settings.ts', 'config/settings-reliability.ts', 'protocols'],
   dispatch: [
     'types.ts',
     'errors.ts',
@@ -29,6 +30,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'catalog',
     'routing',
     'protocols',
+    'cache',
     'telemetry',
   ],
   http: [
@@ -78,6 +80,7 @@ const PACKAGE_HOME: Readonly<Record<string, string>> = {
   zod: 'config|catalog',
   'node-cron': 'catalog|config',
   re2js: 'routing|config',
+  'lru-cache': 'cache',
 };
 
 interface Import {
