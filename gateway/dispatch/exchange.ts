@@ -2,6 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Endpoint, Protocol } from '../types.ts';
+import type { AnswerRecorder } from './answer-recorder.ts';
 
 /** A request as it reaches the dispatcher: read completely, allowed in, not yet looked at. */
 export interface IncomingExchange {
@@ -47,6 +48,8 @@ export class ClientReply {
   onGone: (() => void) | null = null;
   /** Called when a reply that was clogged takes bytes again. */
   onDrain: (() => void) | null = null;
+  /** Told of all that the provider's answer is made of, and of none of the gateway's own bytes. */
+  recorder: AnswerRecorder | null = null;
 
   constructor(response: ServerResponse) {
     this.#response = response;
@@ -99,11 +102,12 @@ export class ClientReply {
     this.#state = 'opened_early';
     this.#wasOpenedEarly = true;
     this.#status = 200;
+    this.recorder?.begin(200, headers);
     this.#response.writeHead(200, headers as string[]);
     this.filler(filler);
   }
 
-  /** Keeps a waiting client's connection from looking dead. */
+  /** Bytes that are no part of the answer: they keep a waiting client's connection from looking dead, or tell it more. */
   filler(text: string): void {
     this.#bytesOut += text.length;
     this.#response.write(text);
@@ -115,6 +119,7 @@ export class ClientReply {
     this.#state = 'committed';
     if (isOpen) return;
     this.#status = status;
+    this.recorder?.begin(status, headers);
     // They leave together with the first bytes of the answer, which every caller has at hand.
     this.#response.writeHead(status, headers as string[]);
   }
@@ -122,9 +127,15 @@ export class ClientReply {
   /** Commits and sends a whole answer at once. */
   send(status: number, headers: readonly string[], body: Buffer | string): void {
     this.#status = status;
+    this.recorder?.begin(status, headers);
     this.#response.writeHead(status, headers as string[]);
-    if (typeof body === 'string' || body.length > ONE_WRITE_BYTES) {
+    if (typeof body === 'string') {
       this.end(body);
+      return;
+    }
+    this.recorder?.add(body);
+    if (body.length > ONE_WRITE_BYTES) {
+      this.#endWith(body);
       return;
     }
     // Node joins a string with the head to a single write; latin1 maps every byte to itself.
@@ -136,6 +147,7 @@ export class ClientReply {
   /** False when the client is slower than the provider: stop reading until `onDrain`. */
   write(bytes: Uint8Array): boolean {
     this.#bytesOut += bytes.byteLength;
+    this.recorder?.add(bytes);
     if (this.#response.write(bytes)) return true;
     if (!this.#isClogged) {
       this.#isClogged = true;
@@ -147,18 +159,26 @@ export class ClientReply {
     return false;
   }
 
+  /** With the provider's last bytes sent before; `bytes` are an error of the gateway's. */
   end(bytes?: Uint8Array | string): void {
-    this.#close();
-    if (bytes === undefined) {
-      this.#response.end();
+    if (bytes !== undefined) {
+      this.recorder?.stop();
+      this.#endWith(bytes);
       return;
     }
+    this.#close();
+    this.#response.end();
+  }
+
+  #endWith(bytes: Uint8Array | string): void {
+    this.#close();
     this.#bytesOut += typeof bytes === 'string' ? Buffer.byteLength(bytes) : bytes.byteLength;
     this.#response.end(bytes);
   }
 
   /** Ends the connection without the end of the answer: for a JSON body that broke off after its beginning was relayed. */
   cutOff(): void {
+    this.recorder?.stop();
     this.#close();
     this.#response.destroy();
   }

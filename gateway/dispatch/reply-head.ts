@@ -51,6 +51,8 @@ export interface ReplyFacts {
   readonly queuedMs: number;
   /** From receipt to this moment. */
   readonly elapsedMs: number;
+  /** What the cache of answers had for it; null or absent: it was not asked. */
+  readonly cache?: 'hit' | 'miss' | null;
 }
 
 function milliseconds(value: number): string {
@@ -71,6 +73,7 @@ export function ownHeaders(facts: ReplyFacts): string[] {
     'server-timing',
     `decision;dur=${milliseconds(facts.decisionMs)}, queue;dur=${milliseconds(facts.queuedMs)}, total;dur=${milliseconds(facts.elapsedMs)}`,
   );
+  if (facts.cache != null) headers.push('x-switchyard-cache', facts.cache);
   return headers;
 }
 

@@ -130,7 +130,7 @@ export class StreamReader implements AnswerReader {
     this.isCommitted = true;
     this.#host.held.release(this.#heldBytes);
     this.#heldBytes = 0;
-    if (comment !== null) reply.write(Buffer.from(comment));
+    if (comment !== null) reply.filler(comment);
   }
 
   #noteContent(): void {
