@@ -1,6 +1,6 @@
-// What the configuration says of a deployment's share, gathered from every place that may say it.
+// What the configuration says of a deployment's share and limits, gathered from every place that may say it.
 
-import type { Settings } from '../config/settings.ts';
+import type { DeclaredModel, GroupDeployment, ModelNameLimits, Settings } from '../config/settings.ts';
 import type { ProviderSnapshot } from '../types.ts';
 import type { Target } from './rules.ts';
 import type { Share } from './strategies/strategy.ts';
@@ -15,17 +15,37 @@ export function shareOf(
 ): Share {
   const own = settings.providers.get(provider.name);
   const declared = own?.models.get(model);
-  const limits = name === null ? undefined : settings.routing.modelLimits.get(name);
+  const limits = limitsOfName(settings, name, model);
   const entry = target?.deployment;
   return {
     weight: target?.weight ?? entry?.weight ?? declared?.weight ?? limits?.weight ?? weightOf(provider),
-    rpm: entry?.rpm ?? declared?.rpm ?? limits?.rpm ?? own?.rpm ?? null,
-    tpm: entry?.tpm ?? declared?.tpm ?? limits?.tpm ?? own?.tpm ?? null,
+    rpm: deploymentLimit('rpm', entry, declared, limits) ?? own?.rpm ?? null,
+    tpm: deploymentLimit('tpm', entry, declared, limits) ?? own?.tpm ?? null,
     priority: entry?.priority ?? declared?.priority ?? limits?.priority ?? provider.priority,
     order: entry?.order ?? limits?.order ?? null,
     inputCostPerToken: declared?.inputCostPerToken ?? null,
     outputCostPerToken: declared?.outputCostPerToken ?? null,
   };
+}
+
+/** A deployment's own limit per minute: the entry's, else what is declared of the model, else what is said of its name. */
+export function deploymentLimit(
+  limit: 'rpm' | 'tpm',
+  entry: GroupDeployment | null | undefined,
+  declared: DeclaredModel | null | undefined,
+  named: ModelNameLimits | null | undefined,
+): number | null {
+  return entry?.[limit] ?? declared?.[limit] ?? named?.[limit] ?? null;
+}
+
+/**
+ * What is said of a model's name wherever it is served: the name that was asked for, else the one the provider has.
+ * @param name after aliases; null: the request names no model
+ */
+export function limitsOfName({ routing }: Settings, name: string | null, model: string): ModelNameLimits | null {
+  const { modelLimits } = routing;
+  if (modelLimits.size === 0) return null;
+  return (name === null ? undefined : modelLimits.get(name)) ?? modelLimits.get(model) ?? null;
 }
 
 /** A provider's weight of 1 is what everybody has without saying so: then rpm and tpm may speak. */
