@@ -21,6 +21,17 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   telemetry: ['types.ts', 'errors.ts', 'clock.ts'],
   history: ['types.ts', 'errors.ts', 'clock.ts', 'contract.ts', 'config/settings.ts', 'telemetry/log.ts'],
   cache: ['types.ts', 'errors.ts', 'clock.ts', 'config/settings.ts', 'config/settings-reliability.ts', 'protocols'],
+  sharing: [
+    'types.ts',
+    'clock.ts',
+    'config/settings.ts',
+    'config/address.ts',
+    'cache/store.ts',
+    'cache/cached-answer.ts',
+    'dispatch/cooldowns.ts',
+    'dispatch/rate-limits.ts',
+    'telemetry/log.ts',
+  ],
   dispatch: [
     'types.ts',
     'errors.ts',
@@ -81,6 +92,7 @@ const PACKAGE_HOME: Readonly<Record<string, string>> = {
   'node-cron': 'catalog|config',
   re2js: 'routing|config',
   'lru-cache': 'cache',
+  '@redis': 'sharing',
 };
 
 interface Import {
