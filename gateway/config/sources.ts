@@ -28,6 +28,15 @@ export function digestOf(content: string | Buffer): string {
   return createHash('sha256').update(content).digest('hex');
 }
 
+/** SHA-256 of what a file holds now; null: not there, or not readable. */
+export function digestOfFile(file: string): string | null {
+  try {
+    return digestOf(readFileSync(file));
+  } catch {
+    return null;
+  }
+}
+
 /** Larger is no configuration that a person keeps. */
 const mostBytes = 16 * 1024 * 1024;
 

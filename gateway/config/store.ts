@@ -7,7 +7,7 @@ import { type Clock, systemClock } from '../clock.ts';
 import { type LoadOptions, type LoadResult, loadSettings } from './load.ts';
 import { formatProblem } from './problems.ts';
 import type { ConfigProblem, Settings } from './settings.ts';
-import { digestOf, type ReadFile } from './sources.ts';
+import { digestOf, digestOfFile, type ReadFile } from './sources.ts';
 import { type WatchedPaths, watchedPaths } from './watched-paths.ts';
 
 export interface StoreOptions extends LoadOptions {
@@ -115,8 +115,11 @@ export class SettingsStore {
     if (this.#isClosed) return;
     this.#cancelReload?.();
     this.#cancelReload = null;
-    const loaded = load(this.#options);
-    if (!sameFiles(loaded.read, this.#read)) this.#take(loaded);
+    // Reading bytes is cheap, understanding them is most of a start.
+    if (!this.#holdsWhatItHeld()) {
+      const loaded = load(this.#options);
+      if (!sameFiles(loaded.read, this.#read)) this.#take(loaded);
+    }
     this.#watchAnew();
   }
 
@@ -129,6 +132,14 @@ export class SettingsStore {
     const first = resolve(cwd, files[0] ?? createdAt ?? 'switchyard.yaml');
     const texts = new Map([[first, text]]);
     return loadSettings({ ...this.#options, files: [first, ...files.slice(1)], texts });
+  }
+
+  /** Whether every file that was read or looked for still holds the same; false also where that cannot be told. */
+  #holdsWhatItHeld(): boolean {
+    const { files, createdAt = null } = this.#options;
+    const isCreated = files.length === 0 && createdAt !== null && existsSync(createdAt);
+    if (isCreated && this.#read.length === 0) return false;
+    return this.#read.every(({ file, digest }) => digestOfFile(file) === digest);
   }
 
   #take(loaded: LoadResult): void {

@@ -199,6 +199,22 @@ test('content that did not change does nothing, however often it is written', as
   expect(changes).toHaveLength(1);
 });
 
+test('a configuration is understood once, however often the same content is looked at', async () => {
+  const folder = folderWith({ 'switchyard.yaml': 'include: [more.yaml]\n', 'more.yaml': 'log_level: info\n' });
+  let understood = 0;
+  const verify = () => {
+    understood += 1;
+    return [];
+  };
+  const { store } = await open(folder, { verify });
+  store.reload();
+  expect(understood).toBe(1);
+  writeFileSync(join(folder, 'more.yaml'), 'log_level: warn\n');
+  store.reload();
+  expect(understood).toBe(2);
+  expect(store.current.logLevel).toBe('warn');
+});
+
 test('a file that was just emptied gets a second look: an editor is probably about to write it', async () => {
   const folder = folderWith({ 'switchyard.yaml': 'history: {max_mb: 1}\n' });
   const clock = new FakeClock();
