@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { RE2JS } from 're2js';
 import { describe, expect, test } from 'vitest';
 import { isOwnAddress, parseBaseUrl, placeOf } from '../../gateway/config/address.ts';
 import { durationMs, parameters, sizeBounds } from '../../gateway/config/amounts.ts';
@@ -169,4 +170,21 @@ test('patterns are checked by the engine that will match them', () => {
     const fault = patternFault(pattern);
     if (pattern !== 'a{2') expect([pattern, fault]).toEqual([pattern, expect.stringContaining('not a valid')]);
   }
+});
+
+test('a pattern is right exactly when the engine takes it, also where its form says so without the engine', () => {
+  const part = fc.constantFrom(...'^$.*+?\\\\[](){}|ab1-_/:@ ,#%&=~!'.split(''), '.*', '.+', '\\.', '\\d');
+  fc.assert(
+    fc.property(fc.array(part, { maxLength: 12 }), (parts) => {
+      const pattern = parts.join('');
+      let isTaken = true;
+      try {
+        RE2JS.compile(pattern);
+      } catch {
+        isTaken = false;
+      }
+      expect([pattern, patternFault(pattern) === null]).toEqual([pattern, isTaken]);
+    }),
+    { numRuns: 3_000 },
+  );
 });
