@@ -9,20 +9,14 @@ export const LONGEST_MODEL_NAME = 512;
 
 const REMEMBERED_NAMES = 2_000;
 
-interface CompiledPattern {
-  readonly literals: readonly RequiredLiterals[];
-  /** Null for a pattern that the engine refuses: it matches nothing. */
-  readonly engine: RE2JS | null;
-}
-
 /** Answers for one list of patterns. Its memory is invisible: the same name always gets the same answer. */
 export class PatternMatcher {
-  readonly #patterns: readonly CompiledPattern[];
+  readonly #patterns: readonly LazyPattern[];
   readonly #remembered = new BoundedMemory<string, readonly number[]>(REMEMBERED_NAMES);
 
   /** @param sources in file order; unanchored and case-sensitive, without flags of our own */
   constructor(sources: readonly string[]) {
-    this.#patterns = sources.map(compile);
+    this.#patterns = sources.map((source) => new LazyPattern(source));
   }
 
   /** @returns the positions, from 0, of all patterns that match, in file order. Call with names of at most `LONGEST_MODEL_NAME`. */
@@ -31,19 +25,39 @@ export class PatternMatcher {
     if (known) return known;
     const found: number[] = [];
     for (let index = 0; index < this.#patterns.length; index += 1) {
-      const pattern = this.#patterns[index];
-      if (pattern?.engine && mayMatch(pattern.literals, name) && pattern.engine.test(name)) found.push(index);
+      if (this.#patterns[index]?.matches(name)) found.push(index);
     }
     this.#remembered.set(name, found);
     return found;
   }
 }
 
-function compile(source: string): CompiledPattern {
+/** Compiled when a name first comes that its literal text does not rule out: of a thousand patterns most never are. */
+class LazyPattern {
+  readonly #source: string;
+  readonly #literals: readonly RequiredLiterals[];
+  /** Undefined: not compiled yet. Null for a pattern that the engine refuses: it matches nothing. */
+  #engine: RE2JS | null | undefined = undefined;
+
+  constructor(source: string) {
+    this.#source = source;
+    this.#literals = requiredLiterals(source);
+    // Every name comes to such a pattern: the first request is not to pay for all of them.
+    if (this.#literals.length === 0) this.#engine = compile(source);
+  }
+
+  matches(name: string): boolean {
+    if (!mayMatch(this.#literals, name)) return false;
+    if (this.#engine === undefined) this.#engine = compile(this.#source);
+    return this.#engine?.test(name) ?? false;
+  }
+}
+
+function compile(source: string): RE2JS | null {
   try {
-    return { literals: requiredLiterals(source), engine: RE2JS.compile(source) };
+    return RE2JS.compile(source);
   } catch {
     // The configuration's loader refuses such a pattern with its line; rules made by hand simply lack it.
-    return { literals: requiredLiterals(source), engine: null };
+    return null;
   }
 }

@@ -25,6 +25,13 @@ describe('patterns', () => {
   test('a pattern the engine refuses matches nothing and does not disturb the others', () => {
     expect(new PatternMatcher(['(?=a)', '(', 'a']).matches('a')).toEqual([2]);
   });
+  test('one that is compiled when a name first needs it answers as one that was compiled before', () => {
+    const sources = ['^ab', 'b$', 'a.b', '^(?:a|b)', '(', 'x(?=y)'];
+    const warm = new PatternMatcher(sources);
+    warm.matches('ab-acb-x');
+    for (const name of ['ab', 'a', 'xb', 'acb', 'xy', 'bab'])
+      expect([name, new PatternMatcher(sources).matches(name)]).toEqual([name, warm.matches(name)]);
+  });
   test('a pattern that would take others exponential time is linear', () => {
     const matcher = new PatternMatcher(['^(a+)+$', '(a|aa)*b$', '(.*)*c']);
     const startedAt = performance.now();
