@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { getCACertificates } from 'node:tls';
-import { Agent, type Dispatcher, request } from 'undici';
+import { Agent, type Dispatcher } from 'undici';
 import type { Clock } from '../clock.ts';
 import type { ProviderSettings } from '../config/settings.ts';
 import { type ProbeAnswer, type ProbeClient, ProbeError } from '../providers/provider.ts';
@@ -75,9 +75,11 @@ export class ProbeConnection {
     const limit = new AbortController();
     const cancel = this.#clock.after(timeoutMs, () => limit.abort());
     try {
-      const response = await request(`${this.#target.baseUrl}${path}`, {
+      const { origin, pathname, search } = new URL(`${this.#target.baseUrl}${path}`);
+      const response = await this.#connect().request({
+        origin,
+        path: pathname + search,
         method,
-        dispatcher: this.#connect(),
         headers: body === null ? this.#headers : { ...this.#headers, 'content-type': 'application/json' },
         body,
         signal: AbortSignal.any([limit.signal, this.#closing.signal]),
