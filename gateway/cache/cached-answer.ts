@@ -32,25 +32,26 @@ export function sizeInMemory(key: string, { headers, body, provider, model }: Ca
 
 /** Counts up with every change of the packed form; what an older gateway packed is then nothing. */
 const FORM = 1;
-const HEAD_LENGTH_BYTES = 4;
-const BODY_STARTS_AT = 1 + HEAD_LENGTH_BYTES;
+/** The form's number, then the lengths of head and body. */
+const FRONT_BYTES = 1 + 4 + 4;
 
-/** One block of bytes: the form's number, the length of the head, the head as JSON, the body as it is. */
+/** One block of bytes: the front, the head as JSON, the body as it is. */
 export function packAnswer({ body, ...head }: CachedAnswer): Buffer {
   const headBytes = Buffer.from(JSON.stringify(head));
-  const front = Buffer.allocUnsafe(BODY_STARTS_AT);
+  const front = Buffer.allocUnsafe(FRONT_BYTES);
   front[0] = FORM;
   front.writeUInt32BE(headBytes.length, 1);
+  front.writeUInt32BE(body.length, 5);
   return Buffer.concat([front, headBytes, body]);
 }
 
 /** The answer in bytes that `packAnswer` made; null for any other bytes: whoever shares a store may have written them. */
 export function unpackAnswer(bytes: Buffer): CachedAnswer | null {
-  if (bytes.length < BODY_STARTS_AT || bytes[0] !== FORM) return null;
-  const bodyAt = BODY_STARTS_AT + bytes.readUInt32BE(1);
-  if (bodyAt > bytes.length) return null;
+  if (bytes.length < FRONT_BYTES || bytes[0] !== FORM) return null;
+  const bodyAt = FRONT_BYTES + bytes.readUInt32BE(1);
+  if (bodyAt + bytes.readUInt32BE(5) !== bytes.length) return null;
   try {
-    const head: unknown = JSON.parse(bytes.toString('utf8', BODY_STARTS_AT, bodyAt));
+    const head: unknown = JSON.parse(bytes.toString('utf8', FRONT_BYTES, bodyAt));
     return isHead(head) ? { ...head, body: bytes.subarray(bodyAt) } : null;
   } catch {
     return null;
