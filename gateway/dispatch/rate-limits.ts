@@ -113,6 +113,11 @@ export class RateLimits {
     return this.#current().hasLimits;
   }
 
+  /** How many windows are kept in memory. */
+  get windowCount(): number {
+    return this.#windows.size;
+  }
+
   /** Whether a request would be let through now; takes nothing, so that another may take the place first. */
   blocked(use: DeploymentUse): RateBlock | null {
     const scopes = this.#current();

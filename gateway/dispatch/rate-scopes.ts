@@ -1,6 +1,7 @@
 // Which limits per minute concern a deployment: its own, those of its provider, and those of the whole gateway.
 
-import type { DeclaredModel, GroupDeployment, Settings } from '../config/settings.ts';
+import type { DeclaredModel, GroupDeployment, ProviderSettings, Settings } from '../config/settings.ts';
+import { BoundedMemory } from '../routing/bounded-memory.ts';
 import { DeclaredModels } from '../routing/declared-models.ts';
 import type { Naming } from '../routing/naming.ts';
 import type { DeploymentUse } from '../routing/question.ts';
@@ -29,6 +30,17 @@ export interface RateScopesOptions {
   readonly isSingleModel: (provider: string) => boolean;
 }
 
+/** What one request of a deployment was limited by is remembered for the next one of its kind. */
+interface Known {
+  readonly entry: GroupDeployment | null;
+  readonly name: string | null;
+  readonly isSingle: boolean;
+  readonly scopes: readonly LimitedScope[];
+}
+
+/** Models remembered per provider: clients may invent them. */
+const MOST_KNOWN = 1_000;
+
 const NOTHING: readonly LimitedScope[] = Object.freeze([]);
 
 /** The limits of one settings object. */
@@ -42,6 +54,7 @@ export class RateScopes {
   /** Those of each provider with limits of its own, and the gateway's. */
   readonly #ofProviders = new Map<string, readonly LimitedScope[]>();
   readonly #hasDeploymentLimits: boolean;
+  readonly #known = new Map<string, BoundedMemory<string, Known>>();
 
   constructor(settings: Settings, { isSameName, isSingleModel }: RateScopesOptions) {
     const { providers, reliability } = settings;
@@ -60,11 +73,31 @@ export class RateScopes {
   of(use: DeploymentUse): readonly LimitedScope[] {
     const wide = this.#ofProviders.get(use.provider) ?? this.#ofGateway;
     if (!this.#hasDeploymentLimits) return wide;
-    const { settings } = this;
+    const { provider, model, entry, name } = use;
+    let known = this.#known.get(provider);
+    if (known === undefined) {
+      known = new BoundedMemory(MOST_KNOWN);
+      this.#known.set(provider, known);
+    }
+    const own = this.settings.providers.get(provider) ?? null;
+    const isSingle = own?.models.size === 1 && this.#isSingleModel(provider);
+    const before = known.get(model);
+    if (before?.entry === entry && before.name === name && before.isSingle === isSingle) return before.scopes;
+    const scopes = this.#ofDeployment(use, own, isSingle, wide);
+    known.set(model, { entry, name, isSingle, scopes });
+    return scopes;
+  }
+
+  #ofDeployment(
+    use: DeploymentUse,
+    provider: ProviderSettings | null,
+    isSingle: boolean,
+    wide: readonly LimitedScope[],
+  ): readonly LimitedScope[] {
     const isForMany = use.entry?.model.includes('*') ?? false;
     const entry = isForMany ? null : use.entry;
-    const declared = this.#declaredOf(use);
-    const named = limitsOfName(settings, use.name, use.model);
+    const declared = provider === null ? null : this.#declared.of(provider, use.model, isSingle);
+    const named = limitsOfName(this.settings, use.name, use.model);
     const rpm = deploymentLimit('rpm', entry, declared, named);
     const tpm = deploymentLimit('tpm', entry, declared, named);
     const own = rpm === null && tpm === null ? null : deploymentScope(use, declared, { rpm, tpm });
@@ -83,12 +116,6 @@ export class RateScopes {
         if (isLimit(model)) scopes.push(deploymentScope({ provider: provider.name, model: model.id }, model, model));
     }
     return scopes;
-  }
-
-  #declaredOf({ provider, model }: DeploymentUse): DeclaredModel | null {
-    const own = this.settings.providers.get(provider);
-    if (own === undefined || own.models.size === 0) return null;
-    return this.#declared.of(own, model, this.#isSingleModel(provider));
   }
 }
 

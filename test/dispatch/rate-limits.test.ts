@@ -105,6 +105,8 @@ model_list:
     expect(admitted(limits, use('a', 'upstream', 1, { name: 'm' }))).toBe(2);
     expect(admitted(limits, use('b', 'm', 1, { name: null }))).toBe(2);
     expect(admitted(limits, use('b', 'm', 1, { name: 'm' }))).toBe(0);
+    expect(admitted(limits, use('a', 'upstream', 1, { name: 'free' }))).toBe(1_000);
+    expect(admitted(limits, use('a', 'upstream', 1, { name: 'm' }))).toBe(0);
     expect(admitted(limits, use('b', 'other'))).toBe(1_000);
   });
 
@@ -122,12 +124,28 @@ model_list:
     expect(admitted(limits, use('a', 'y'))).toBe(1_000);
   });
 
+  test('the only limit there is may stand at an entry for many models', () => {
+    const { limits, settings } = limitsOf(
+      'model_list: [{ model_name: "x/*", litellm_params: { model: "ollama/*", tpm: 9 } }]\n',
+    );
+    const entry = settings.routing.groups.get('x/*')?.deployments[0] ?? null;
+    take(limits, use('ollama', 'm', 9, { entry }));
+    expect(limits.blocked(use('ollama', 'n', 1, { entry }))).toMatchObject({ scope: 'ollama/*', limit: 'tpm' });
+  });
+
   test('a provider with one model has the limit of its one declaration, whatever it calls the model', () => {
     const clock = new FakeClock();
     const settings = settingsOf(
       'providers: { l: { kind: llama_cpp, base_url: "http://127.0.0.1:8080", models: { mine: { rpm: 2 } } } }\n',
     );
-    const limits = new RateLimits({ clock, settings: () => settings, isSingleModel: (name) => name === 'l' });
+    let isSingle = false;
+    const limits = new RateLimits({
+      clock,
+      settings: () => settings,
+      isSingleModel: (name) => isSingle && name === 'l',
+    });
+    expect(limits.blocked(use('l', '/models/mine.gguf', 1))).toBeNull();
+    isSingle = true;
     expect(admitted(limits, use('l', '/models/mine.gguf'))).toBe(2);
     expect(limits.blocked(use('l', 'mine'))).toMatchObject({ scope: 'l/mine' });
   });
@@ -140,6 +158,17 @@ describe('what a request counts for', () => {
     for (let again = 0; again < 50; again += 1) expect(limits.reserve(use('b', 'm'))).toMatchObject({ scope: 'b/m' });
     expect(limits.list().find(({ scope }) => scope === 'gateway')).toMatchObject({ requests: 2 });
     expect(limits.list().find(({ scope }) => scope === 'provider b')).toMatchObject({ requests: 2 });
+  });
+
+  test('of several limits without room the one that takes longest is named, and how long that is', () => {
+    const { limits, clock } = limitsOf(`${providers}router_settings: { tpm: 100 }\n`);
+    const early = take(limits, use('b', 'm', 1));
+    clock.advance(20_000);
+    take(limits, use('a', 'x', 99));
+    take(limits, use('b', 'm', 0));
+    expect(limits.blocked(use('b', 'm', 2))).toEqual({ remainingMs: MINUTE_MS, scope: 'gateway', limit: 'tpm' });
+    early.end({ tokens: 0, wasSent: true });
+    expect(limits.blocked(use('b', 'm', 1))).toEqual({ remainingMs: 40_000, scope: 'b/m', limit: 'rpm' });
   });
 
   test('what was reported takes the place of the estimate, and what was refused gives its tokens back', () => {
@@ -181,10 +210,13 @@ describe('what a request counts for', () => {
   test('tokens reported in billions do not close a window for longer than a minute', () => {
     const { limits, clock } = limitsOf(providers);
     take(limits, use('a', 'big', 60)).end({ tokens: 1e300, wasSent: true });
-    take(limits, use('a', 'm', 1));
     expect(limits.blocked(use('a', 'big'))).toMatchObject({ remainingMs: MINUTE_MS });
-    clock.advance(MINUTE_MS);
-    expect(limits.blocked(use('a', 'big', 100))).toBeNull();
+    clock.advance(30_000);
+    take(limits, use('a', 'm', 7));
+    take(limits, use('a', 'big', 0)).end({ tokens: 50, wasSent: true });
+    clock.advance(30_000);
+    expect(limits.list().find(({ scope }) => scope === 'a/big')).toMatchObject({ requests: 1, tokens: 50 });
+    expect(limits.blocked(use('a', 'big', 50))).toBeNull();
   });
 
   test('a prompt larger than the limit never gets through, an equal one does, and 0 asks about requests alone', () => {
@@ -204,8 +236,10 @@ describe('windows over time', () => {
       take(limits, use(`p${number}`, 'm')).end({ tokens: 1, wasSent: true });
     }
     const running = take(limits, use('slow', 'm', 10));
-    expect(limits.list()).toHaveLength(501);
+    expect([limits.list().length, limits.windowCount]).toEqual([501, 501]);
     clock.advance(MINUTE_MS);
+    take(limits, use('slow', 'm', 1)).end({ tokens: null, wasSent: false });
+    expect(limits.windowCount).toBe(1);
     running.end({ tokens: 30, wasSent: true });
     expect(limits.list()).toEqual([{ scope: 'slow/m', rpm: 2, tpm: null, requests: 0, tokens: 20 }]);
     clock.advance(MINUTE_MS);
@@ -507,6 +541,16 @@ describe('windows shared by several gateways', () => {
     expect(second.blocked(use('a', 'big', 29))).toBeNull();
     clock.advance(600);
     expect(second.blocked(use('a', 'big', 30))).toBeNull();
+  });
+
+  test('what this gateway gives back ends the memory of a refusal', async () => {
+    const { first } = twoGateways(providers);
+    const one = await taken(first.reserve(use('b', 'x', 600)));
+    const other = await taken(first.reserve(use('b', 'x', 300)));
+    expect(await first.reserve(use('b', 'x', 200))).toMatchObject({ scope: 'provider b', limit: 'tpm' });
+    one.end({ tokens: 100, wasSent: true });
+    expect(first.blocked(use('b', 'x', 200))).toBeNull();
+    other.end({ tokens: null, wasSent: false });
   });
 
   test('a prompt that never fits is refused without asking', async () => {
