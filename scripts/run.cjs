@@ -144,7 +144,12 @@ function main(args) {
   // Compiled code is kept beside the packages, where only those can write who could change the code itself.
   if (!env.NODE_COMPILE_CACHE) env.NODE_COMPILE_CACHE = path.join(ROOT, 'node_modules', '.cache', 'switchyard');
   env.PATH = path.dirname(node) + path.delimiter + (env.PATH || '');
-  var child = childProcess.spawn(node, flags.concat([script], args), { stdio: 'inherit', env: env });
+  var command = flags.concat([script], args);
+  // Takes this process's place where Node can do that: one process less in memory, and signals go where they are meant.
+  // Not below a parent that talks to this process: that channel would not survive.
+  if (process.execve && process.platform !== 'win32' && !env.NODE_CHANNEL_FD)
+    process.execve(node, [node].concat(command), env);
+  var child = childProcess.spawn(node, command, { stdio: 'inherit', env: env });
   ['SIGINT', 'SIGTERM', 'SIGHUP'].forEach(function (signal) {
     // A terminal sends Ctrl-C to the whole group, so the child may have it already; a second one would force it.
     process.on(signal, function () {
