@@ -178,10 +178,11 @@ default_provider: bench
 
 async function startUp(backendPort: number): Promise<void> {
   const times: number[] = [];
-  for (let run = 0; run < (isQuick ? 3 : 7); run += 1) {
+  // The first start of a version builds it and compiles all code: what counts is each one after it.
+  for (let run = -1; run < (isQuick ? 3 : 7); run += 1) {
     const server = await startGateway(configuration(backendPort));
-    times.push(server.readyAfterMs);
-    server.stop();
+    if (run >= 0) times.push(server.readyAfterMs);
+    await server.stop();
   }
   print('start-up, from the command to the listening line, 1,000 rules', [
     {
@@ -237,7 +238,7 @@ async function main(): Promise<void> {
       },
     ]);
   } finally {
-    for (const server of servers) server.stop();
+    await Promise.all(servers.map((server) => server.stop()));
   }
 }
 

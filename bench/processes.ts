@@ -19,7 +19,8 @@ export interface Server {
   cpuSeconds(): number;
   /** Resident memory of it and its children, in MB. */
   residentMb(): number;
-  stop(): void;
+  /** Resolves when it has ended. */
+  stop(): Promise<void>;
 }
 
 export function hasCommand(name: string): boolean {
@@ -77,8 +78,10 @@ function running(name: string, child: ChildProcess, port: number, readyAfterMs: 
     readyAfterMs,
     cpuSeconds: () => sumOver(pid, cpuSecondsOf),
     residentMb: () => sumOver(pid, residentMbOf),
-    stop: () => {
+    stop: async () => {
+      const ended = new Promise((resolve) => child.once('exit', resolve));
       child.kill('SIGTERM');
+      await ended;
       cleanUp();
     },
   };
@@ -125,28 +128,19 @@ export function startBackend(): Promise<Server> {
   return startPrinting('direct', command, process.env, () => undefined);
 }
 
-let bundle: string | null = null;
-
-/** What `npm start` runs, made once per measurement. */
-function gatewayBundle(): string {
-  if (bundle === null) {
-    const folder = path.join(ROOT, 'dist', 'bench');
-    const built = spawnSync(process.execPath, [path.join(ROOT, 'scripts', 'build.ts'), folder], { stdio: 'inherit' });
-    if (built.status !== 0) throw new Error('the gateway could not be built');
-    bundle = path.join(folder, 'cli.js');
-  }
-  return bundle;
-}
-
-/** @param configuration YAML; the gateway runs with history and metrics on, its log going nowhere */
+/**
+ * Starts it as `npm start` does, bundle, flags and compile cache included.
+ * @param configuration YAML; the gateway runs with history and metrics on, its log going nowhere
+ */
 export function startGateway(configuration: string): Promise<Server> {
   const folder = mkdtempSync(path.join(tmpdir(), 'switchyard-bench-'));
   const file = path.join(folder, 'switchyard.yaml');
   writeFileSync(file, configuration);
   const command = pinned(PROXY_CPU, [
     process.execPath,
-    '--max-semi-space-size=4',
-    gatewayBundle(),
+    path.join(ROOT, 'scripts', 'run.cjs'),
+    '--built',
+    'gateway/cli.ts',
     'start',
     '--config',
     file,
@@ -155,7 +149,7 @@ export function startGateway(configuration: string): Promise<Server> {
     '--port',
     '0',
   ]);
-  const cleanUp = () => setTimeout(() => rmSync(folder, { recursive: true, force: true }), 2_000).unref();
+  const cleanUp = () => rmSync(folder, { recursive: true, force: true });
   return startPrinting('switchyard', command, process.env, cleanUp);
 }
 
