@@ -54,6 +54,10 @@ export function createFamilies() {
       'Requests that needed more than the first deployment.',
     ),
     answers: counters('switchyard_answers_total', 'Requests answered, by provider.', ['provider']),
+    cacheLookups: counters('switchyard_cache_lookups_total', 'Times the cache of answers was asked: hit or miss.', [
+      'result',
+    ]),
+    cacheStored: counters('switchyard_cache_stored_total', 'Answers the cache has taken in.'),
     savedCost: counters(
       'switchyard_saved_cost_total',
       'Cost saved against the dearest candidate that could have been asked, in the currency of the prices.',

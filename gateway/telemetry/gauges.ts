@@ -50,8 +50,30 @@ export function providerGauges(snapshot: Snapshot, coolingDown: ReadonlyMap<stri
   ];
 }
 
+/** What the cache of answers counts itself; null where its store does not tell. */
+export interface CacheCounts {
+  readonly hits: number;
+  readonly misses: number;
+  readonly stored: number;
+  readonly bytes: number | null;
+  readonly entries: number | null;
+}
+
+/** The size of the cache of answers, where it is known. */
+export function cacheGauges({ bytes, entries }: CacheCounts): GaugeReading[] {
+  const values = (value: number | null): Values => (value === null ? [] : [[[], value]]);
+  return [
+    gauge('switchyard_cache_bytes', 'Bytes of the answers kept in memory.', [], values(bytes)),
+    gauge('switchyard_cache_entries', 'Answers kept in memory.', [], values(entries)),
+  ];
+}
+
 /** The names of the guides, over the life of the process; the counters they come from stand beside them. */
-export function routingGauges(families: Families, choices: ReadonlyMap<string, CounterSeries>): GaugeReading[] {
+export function routingGauges(
+  families: Families,
+  choices: ReadonlyMap<string, CounterSeries>,
+  { hits, misses }: CacheCounts,
+): GaugeReading[] {
   const decided = families.decision.with();
   const requests = total(families.requests);
   const answers = [...families.answers.all()];
@@ -78,7 +100,11 @@ export function routingGauges(families: Families, choices: ReadonlyMap<string, C
       'How evenly providers were used where there was a choice: 1 all alike, 1/n one of n alone (the index of Jain).',
       evenness([...choices.values()].map(({ value }) => value)),
     ),
-    single('cache_hit_rate', 'Share of requests answered from the cache of answers; 0 while there is none.', 0),
+    single(
+      'cache_hit_rate',
+      'Share of requests answered from the cache of answers, of those that may be; 0 while there is none.',
+      share(hits, hits + misses),
+    ),
   ];
 }
 

@@ -4,7 +4,14 @@ import { type Clock, systemClock } from '../clock.ts';
 import type { Attempt, Candidate, Decision, Endpoint, Outcome, Snapshot } from '../types.ts';
 import { renderPage } from './exposition.ts';
 import { createFamilies } from './families.ts';
-import { processGauges, providerGauges, recentDurations, routingGauges } from './gauges.ts';
+import {
+  type CacheCounts,
+  cacheGauges,
+  processGauges,
+  providerGauges,
+  recentDurations,
+  routingGauges,
+} from './gauges.ts';
 import { CounterSeries, type Counters, type HistogramSeries, mostSeries, other, RecentMean } from './series.ts';
 
 /** In the currency of the configuration, per token; null where it is free or not known. */
@@ -19,6 +26,8 @@ export interface MetricsOptions {
   readonly isListed?: ((provider: string, model: string) => boolean) | undefined;
   /** Null: that deployment costs nothing. */
   readonly priceOf?: ((provider: string, model: string) => Price | null) | undefined;
+  /** What the cache of answers has counted so far; absent: there is none. */
+  readonly cacheCounts?: (() => CacheCounts) | undefined;
 }
 
 /** Everything counted per deployment and endpoint. */
@@ -53,6 +62,11 @@ const mostDeployments = Math.floor(mostSeries / 3);
 /** The label where nobody answered. */
 const nobody = 'none';
 
+/** The provider's label where an answer was given again: whoever wrote it had nothing to do this time. */
+const fromCache = 'cache';
+
+const noCache: CacheCounts = { hits: 0, misses: 0, stored: 0, bytes: 0, entries: 0 };
+
 /** States that pass: how often they kept a provider from being asked is worth a number. */
 const passingReasons: ReadonlySet<string | null> = new Set([
   'cooling_down',
@@ -68,6 +82,7 @@ export class Metrics {
   #clock: Clock;
   #isListed: (provider: string, model: string) => boolean;
   #priceOf: ((provider: string, model: string) => Price | null) | null;
+  #cacheCounts: () => CacheCounts;
   #deployments = new Map<string, Map<string, DeploymentSeries>>();
   #deploymentCount = 0;
   #answers = new Map<string, Map<string, Map<Endpoint, AnswerSeries>>>();
@@ -83,6 +98,7 @@ export class Metrics {
     this.#clock = options.clock ?? systemClock;
     this.#isListed = options.isListed ?? (() => false);
     this.#priceOf = options.priceOf ?? null;
+    this.#cacheCounts = options.cacheCounts ?? (() => noCache);
   }
 
   /** Counts one request that has ended. Costs at most about three microseconds. */
@@ -99,20 +115,26 @@ export class Metrics {
     if (outcome.queuedMs > 0) this.#queueTime.observe(outcome.queuedMs / 1_000);
     if (outcome.errorCode !== null) this.#families.errors.with(outcome.errorCode).value++;
     this.#observeAttempts(outcome);
-    if (outcome.provider !== null) this.#observeAnswer(outcome, answer.shared);
+    if (outcome.cache === 'hit') answer.shared.litellmRequests.value++;
+    else if (outcome.provider !== null) this.#observeAnswer(outcome, answer.shared);
     if (outcome.decision) this.#observeDecision(outcome, outcome.decision);
   }
 
   /** The page for Prometheus. `coolingDown`: deployments in cooldown by provider. */
   render(snapshot: Snapshot, coolingDown: ReadonlyMap<string, number> = new Map()): Promise<string> {
     const { duration, firstToken, queued, decision, ...counters } = this.#families;
+    const cache = this.#cacheCounts();
+    counters.cacheLookups.with('hit').value = cache.hits;
+    counters.cacheLookups.with('miss').value = cache.misses;
+    counters.cacheStored.with().value = cache.stored;
     const deployments = [...this.#deployments.values()].flatMap((models) => [...models.values()]);
     return renderPage(
       Object.values(counters),
       [duration, firstToken, queued, decision],
       [
         ...providerGauges(snapshot, coolingDown),
-        ...routingGauges(this.#families, this.#choices),
+        ...routingGauges(this.#families, this.#choices, cache),
+        ...cacheGauges(cache),
         recentDurations(deployments, this.#clock.now()),
         ...processGauges(),
       ],
@@ -184,7 +206,7 @@ export class Metrics {
     return true;
   }
 
-  #observeDecision({ decisionMs, provider }: Outcome, { rule, error, candidates }: Decision): void {
+  #observeDecision({ decisionMs, provider, cache }: Outcome, { rule, error, candidates }: Decision): void {
     this.#decisionTime.observe(decisionMs / 1_000);
     const step = rule === null ? (error ? 'error' : nobody) : stepOf(rule);
     counter(this.#steps, this.#families.decisions, step).value++;
@@ -194,7 +216,7 @@ export class Metrics {
       if (candidate.kept) isChoice ||= candidate.provider !== first?.provider;
       else if (passingReasons.has(candidate.reason)) this.#countPassedOver(candidate);
     }
-    if (isChoice) this.#countChoice(candidates, provider);
+    if (isChoice && cache !== 'hit') this.#countChoice(candidates, provider);
   }
 
   #countPassedOver({ provider, reason }: Candidate): void {
@@ -212,7 +234,7 @@ export class Metrics {
   }
 
   #answerSeries(outcome: Outcome): AnswerSeries {
-    const provider = outcome.provider ?? nobody;
+    const provider = outcome.cache === 'hit' ? fromCache : (outcome.provider ?? nobody);
     const model = outcome.provider === null ? nobody : (outcome.model ?? nobody);
     const { endpoint } = outcome;
     const known = this.#answers.get(provider)?.get(model)?.get(endpoint);

@@ -166,6 +166,45 @@ describe('the routing metrics of the guides', () => {
     expect(value('cache_hit_rate')).toBe(0);
   });
 
+  test('the hit rate and its counters are what the cache has counted', async () => {
+    const metrics = new Metrics({ cacheCounts: () => ({ hits: 1, misses: 3, stored: 2, bytes: 900, entries: 2 }) });
+    const value = await reader(metrics);
+    expect(value('cache_hit_rate')).toBe(0.25);
+    expect(value('switchyard_cache_lookups_total{result="hit"}')).toBe(1);
+    expect(value('switchyard_cache_lookups_total{result="miss"}')).toBe(3);
+    expect(value('switchyard_cache_stored_total')).toBe(2);
+    expect(value('switchyard_cache_bytes')).toBe(900);
+    expect(value('switchyard_cache_entries')).toBe(2);
+  });
+
+  test('an answer from the cache is a request, and neither tokens nor cost nor anything of its provider', async () => {
+    const candidates = [candidate({}), candidate({ provider: 'vllm', order: 2 })];
+    const metrics = new Metrics({ priceOf: () => ({ input: 1, output: 1 }) });
+    metrics.observe(simple(decided({ candidates })));
+    const once = await reader(metrics);
+    metrics.observe(
+      simple({ cache: 'hit', attempts: [], durationMs: 1, firstContentMs: 1, ...decided({ candidates }) }),
+    );
+    const value = await reader(metrics);
+    const ollama = 'provider="ollama",model="qwen3:8b"';
+    const cache = 'provider="cache",model="qwen3:8b"';
+    for (const line of [
+      `switchyard_tokens_total{${ollama},type="completion"}`,
+      'litellm_cost_total{model="qwen3:8b",provider="ollama"}',
+      'litellm_request_duration_seconds{model="qwen3:8b",provider="ollama"}',
+      `switchyard_requests_total{${ollama},endpoint="chat",result="complete"}`,
+      `switchyard_request_duration_seconds_count{${ollama},endpoint="chat"}`,
+      'provider_distribution{provider="ollama"}',
+      'load_balance_effectiveness',
+    ]) {
+      expect(value(line), line).toBe(once(line));
+    }
+    expect(value(`switchyard_requests_total{${cache},endpoint="chat",result="complete"}`)).toBe(1);
+    expect(value('litellm_requests_total{model="qwen3:8b",provider="cache"}')).toBe(1);
+    expect(value(`switchyard_tokens_total{${cache},type="completion"}`)).toBe(0);
+    expect(value('switchyard_saved_cost_total{provider="cache"}')).toBeUndefined();
+  });
+
   test('before the first request every rate is a number', async () => {
     const value = await reader(new Metrics());
     for (const name of ['exact_match_rate', 'fallback_trigger_rate', 'routing_decision_time_ms']) {
