@@ -1,148 +1,141 @@
-// Who may run where: at most `maxParallelRequests` of ours at one provider, and a line of those who wait for a place.
-// The only owner of places: a count read elsewhere is advice, a place is taken here.
+// Who may run where: as many of ours at one provider, and at one deployment, as their limits allow, and a fair line of
+// those who wait for a place. The only owner of places: a count read elsewhere is advice, a place is taken here.
 
 import type { Clock } from '../clock.ts';
-import { GatewayError } from '../errors.ts';
+import { ProviderPlaces } from './queue/provider-places.ts';
+import { Registry } from './queue/registry.ts';
+import { type WaitingContext, WaitingRequest } from './queue/waiting-request.ts';
 
 /** A place at a provider; giving it back twice does nothing. */
 export interface Slot {
   readonly provider: string;
+  readonly model: string;
   release(): void;
 }
 
-/** A provider that would do, with its limits as the snapshot has them. */
+/** A deployment that would do, with its limits as they are now. */
 export interface SlotOption {
   readonly provider: string;
-  /** Null: no limit. */
+  readonly model: string;
+  /** Of the provider. Null: no limit. */
   readonly maxParallelRequests: number | null;
+  /**
+   * Of this deployment alone, for this request; it counts those it was told for. Null or absent: none. A limit that
+   * concerns every request of the deployment must therefore be told with each of them.
+   */
+  readonly maxParallelOfModel?: number | null;
+  /** How many may wait for this deployment. */
   readonly maxQueue: number;
   readonly queueTimeoutMs: number;
 }
 
-interface Waiter {
-  readonly options: readonly SlotOption[];
-  readonly take: (slot: Slot) => void;
-  readonly refuse: (error: GatewayError) => void;
+/** Who asks for a place. */
+export interface Waiter {
+  readonly client: string;
+  readonly priority: 'high' | 'normal' | 'low';
 }
 
-/** Waiting for a place, with a way out for a client that leaves. */
+/** Waiting for a place. */
 export interface Waiting {
+  /** Rejects with a GatewayError: `queue_full`, `queue_timeout`, `client_closed_request`, `no_available_deployment`. */
   readonly slot: Promise<Slot>;
+  /** The client left. Does nothing once the waiting is over. */
   cancel(): void;
+  /**
+   * Waits for these instead, as of its old arrival; one that has a free place is taken at once. Lines that are full are
+   * left out; if all are, the waiting ends with `queue_full`. Does nothing once the waiting is over.
+   */
+  replace(options: readonly SlotOption[]): void;
+  /**
+   * 1: next, where it stands best. An estimate: who else may come, and the places that go to lower classes, are not
+   * counted. 0: no longer waiting. O(waiting): for display.
+   */
+  position(): number;
 }
 
-/** Seconds after which asking again makes sense when the line was full or did not move. */
-const RETRY_AFTER_SECONDS = 5;
+/** How it stands at one provider. */
+export interface ProviderQueue {
+  readonly provider: string;
+  readonly used: number;
+  /** As last told. Null: no limit. */
+  readonly maxParallelRequests: number | null;
+  /** Requests that wait for a place there; one that waits at several providers counts at each. */
+  readonly queued: number;
+  /** How long the longest waits; null: nobody of that class does. */
+  readonly longestWaitMs: Readonly<Record<Waiter['priority'], number | null>>;
+}
 
+const ANYBODY: Waiter = { client: '', priority: 'normal' };
+
+/**
+ * A place that frees goes to one of those who accept it: by class (queue/class-turns.ts), then to the client that was
+ * served there longest ago, then by arrival. As it goes to one of them at once, no place is ever free while somebody
+ * waits for it, and so nobody who comes later can take it first. Providers are served independently: whoever waits at
+ * several gets the first that comes.
+ *
+ * Bounded: `maxQueue` waiting for each deployment; of providers and deployments 64 idle ones are remembered.
+ */
 export class Slots {
-  readonly #clock: Clock;
-  readonly #onQueueChange: (provider: string, queued: number) => void;
-  readonly #used = new Map<string, number>();
-  readonly #queued = new Map<string, number>();
-  /** In the order of arrival. */
-  #waiters: Waiter[] = [];
+  readonly #providers: Registry<ProviderPlaces>;
+  readonly #waitingContext: WaitingContext;
 
-  /** @param onQueueChange told how many wait for a provider whenever that changes */
+  /** @param onQueueChange told how many wait for a provider whenever that changes; must not call back */
   constructor(clock: Clock, onQueueChange: (provider: string, queued: number) => void) {
-    this.#clock = clock;
-    this.#onQueueChange = onQueueChange;
+    let lastOrder = 0;
+    const nextOrder = (): number => {
+      lastOrder += 1;
+      return lastOrder;
+    };
+    const lineContext = { monotonic: () => clock.monotonic(), nextOrder, onQueueChange };
+    const providers = new Registry((provider) => new ProviderPlaces(provider, lineContext));
+    this.#providers = providers;
+    this.#waitingContext = { clock, nextOrder, placesAt: (provider) => providers.get(provider) };
   }
 
   /** Takes the first free place in the order of the options; null when all are taken. */
   tryTake(options: readonly SlotOption[]): Slot | null {
     for (const option of options) {
-      const limit = option.maxParallelRequests;
-      if (limit !== null && (this.#used.get(option.provider) ?? 0) >= limit) continue;
-      return this.#grant(option.provider);
+      const slot = this.tryTakeOne(option);
+      if (slot !== null) return slot;
     }
     return null;
   }
 
-  /**
-   * Waits for the first place that frees at any of the options; one that is free already is taken at once.
-   * @throws GatewayError (by the promise) `queue_full` or `queue_timeout`
-   */
-  wait(options: readonly SlotOption[]): Waiting {
+  /** The same for one option. */
+  tryTakeOne(option: SlotOption): Slot | null {
+    return this.#providers.get(option.provider).tryTake(option);
+  }
+
+  /** Waits for the first place that frees at any of the options; one that is free already is taken at once. */
+  wait(options: readonly SlotOption[], waiter: Waiter = ANYBODY): Waiting {
     const free = this.tryTake(options);
-    if (free !== null) return { slot: Promise.resolve(free), cancel: () => undefined };
-    const hasRoom = options.filter((option) => (this.#queued.get(option.provider) ?? 0) < option.maxQueue);
-    if (hasRoom.length === 0) {
-      const names = options.map((option) => option.provider).join(', ');
-      const error = new GatewayError('queue_full', `as many requests as allowed wait for ${names} already`, {
-        retryAfterSeconds: RETRY_AFTER_SECONDS,
-      });
-      return { slot: Promise.reject(error), cancel: () => undefined };
-    }
-    return this.#enqueue(hasRoom);
+    if (free !== null) return notWaiting(free);
+    return new WaitingRequest(this.#waitingContext, options, waiter);
   }
 
-  #enqueue(options: readonly SlotOption[]): Waiting {
-    let cancel = (): void => undefined;
-    const slot = new Promise<Slot>((resolve, reject) => {
-      const timeoutMs = Math.max(...options.map((option) => option.queueTimeoutMs));
-      const stopTimer = this.#clock.after(timeoutMs, () => {
-        const names = options.map((option) => option.provider).join(', ');
-        waiter.refuse(
-          new GatewayError('queue_timeout', `no place became free at ${names} within ${timeoutMs / 1_000} s`, {
-            retryAfterSeconds: RETRY_AFTER_SECONDS,
-          }),
-        );
-      });
-      const leave = (): boolean => {
-        if (!this.#waiters.includes(waiter)) return false;
-        this.#waiters = this.#waiters.filter((other) => other !== waiter);
-        stopTimer();
-        for (const { provider } of options) this.#countQueued(provider, -1);
-        return true;
-      };
-      const waiter: Waiter = {
-        options,
-        take: (granted) => {
-          if (leave()) resolve(granted);
+  /** Tells the limit of a provider that may have changed: what that frees goes to those who wait. */
+  recheck(provider: string, maxParallelRequests: number | null): void {
+    this.#providers.find(provider)?.setLimit(maxParallelRequests);
+  }
+
+  /** The providers where somebody runs or waits. */
+  list(): ProviderQueue[] {
+    return Array.from(this.#providers.values())
+      .filter(({ isIdle }) => !isIdle)
+      .map((places) => ({
+        provider: places.provider,
+        used: places.used,
+        maxParallelRequests: places.limit,
+        queued: places.queued,
+        longestWaitMs: {
+          high: places.longestWaitMs(0),
+          normal: places.longestWaitMs(1),
+          low: places.longestWaitMs(2),
         },
-        refuse: (error) => {
-          if (leave()) reject(error);
-        },
-      };
-      cancel = () => {
-        if (leave()) reject(new GatewayError('client_closed_request', 'the client left while it waited for a place'));
-      };
-      this.#waiters.push(waiter);
-      for (const { provider } of options) this.#countQueued(provider, 1);
-    });
-    return { slot, cancel: () => cancel() };
+      }));
   }
+}
 
-  #countQueued(provider: string, change: 1 | -1): void {
-    const queued = (this.#queued.get(provider) ?? 0) + change;
-    if (queued === 0) this.#queued.delete(provider);
-    else this.#queued.set(provider, queued);
-    this.#onQueueChange(provider, queued);
-  }
-
-  #grant(provider: string): Slot {
-    this.#used.set(provider, (this.#used.get(provider) ?? 0) + 1);
-    let isReleased = false;
-    return {
-      provider,
-      release: () => {
-        if (isReleased) return;
-        isReleased = true;
-        this.#free(provider);
-      },
-    };
-  }
-
-  #free(provider: string): void {
-    const used = (this.#used.get(provider) ?? 1) - 1;
-    if (used === 0) this.#used.delete(provider);
-    else this.#used.set(provider, used);
-    for (const waiter of this.#waiters) {
-      const option = waiter.options.find((candidate) => candidate.provider === provider);
-      if (option === undefined) continue;
-      if (option.maxParallelRequests !== null && used >= option.maxParallelRequests) return;
-      waiter.take(this.#grant(provider));
-      return;
-    }
-  }
+function notWaiting(slot: Slot): Waiting {
+  return { slot: Promise.resolve(slot), cancel: () => undefined, replace: () => undefined, position: () => 0 };
 }
