@@ -76,12 +76,13 @@ function strategyOf({ rules }: Question, { rule }: Tier): Strategy {
   }
 }
 
-function contenderOf(question: Question, { provider, model, facts, target }: Proposal): Contender {
+function contenderOf(question: Question, proposal: Proposal): Contender {
+  const { provider, model, facts } = proposal;
   return {
     provider,
     model,
     facts,
-    share: shareOf(question.rules.settings, provider, model, question.name, target),
+    share: shareOf(question.rules.settings, proposal, question.name),
     learned: question.state.learned(provider.name, model, question.facts),
   };
 }

@@ -1,20 +1,21 @@
 // What the configuration says of a deployment's share and limits, gathered from every place that may say it.
 
 import type { DeclaredModel, GroupDeployment, ModelNameLimits, Settings } from '../config/settings.ts';
-import type { ProviderSnapshot } from '../types.ts';
-import type { Target } from './rules.ts';
+import type { ModelFacts, ProviderSnapshot } from '../types.ts';
+import type { Proposal } from './proposal.ts';
 import type { Share } from './strategies/strategy.ts';
 
-/** The rule's own entry first, then the provider's for that model, then the one for the model's name, then the provider's. */
+/**
+ * The rule's own entry first, then the provider's for that model, then the one for the model's name, then the provider's.
+ * @param name what was asked for, after aliases
+ */
 export function shareOf(
   settings: Settings,
-  provider: ProviderSnapshot,
-  model: string,
+  { provider, model, facts, target }: Pick<Proposal, 'provider' | 'model' | 'facts' | 'target'>,
   name: string | null,
-  target: Target | null,
 ): Share {
   const own = settings.providers.get(provider.name);
-  const declared = own?.models.get(model);
+  const declared = own === undefined ? undefined : declaredModel(own.models, model, facts);
   const limits = limitsOfName(settings, name, model);
   const entry = target?.deployment;
   return {
@@ -26,6 +27,22 @@ export function shareOf(
     inputCostPerToken: declared?.inputCostPerToken ?? null,
     outputCostPerToken: declared?.outputCostPerToken ?? null,
   };
+}
+
+/** What is declared under another spelling stands among the aliases of the model it was found to be. */
+function declaredModel(
+  models: ReadonlyMap<string, DeclaredModel>,
+  model: string,
+  facts: ModelFacts | null,
+): DeclaredModel | undefined {
+  if (models.size === 0) return undefined;
+  const exact = models.get(model);
+  if (exact !== undefined || facts === null) return exact;
+  for (const alias of facts.aliases) {
+    const declared = models.get(alias);
+    if (declared !== undefined) return declared;
+  }
+  return undefined;
 }
 
 /** A deployment's own limit per minute: the entry's, else what is declared of the model, else what is said of its name. */
