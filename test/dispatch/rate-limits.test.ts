@@ -544,13 +544,14 @@ describe('windows shared by several gateways', () => {
   });
 
   test('what this gateway gives back ends the memory of a refusal', async () => {
-    const { first } = twoGateways(providers);
-    const one = await taken(first.reserve(use('b', 'x', 600)));
-    const other = await taken(first.reserve(use('b', 'x', 300)));
+    const { first, second } = twoGateways(providers);
+    await taken(second.reserve(use('b', 'x', 600)));
+    const own = await taken(first.reserve(use('b', 'x', 300)));
     expect(await first.reserve(use('b', 'x', 200))).toMatchObject({ scope: 'provider b', limit: 'tpm' });
-    one.end({ tokens: 100, wasSent: true });
+    expect(first.blocked(use('b', 'x', 200))).toMatchObject({ scope: 'provider b', limit: 'tpm' });
+    own.end({ tokens: 100, wasSent: true });
     expect(first.blocked(use('b', 'x', 200))).toBeNull();
-    other.end({ tokens: null, wasSent: false });
+    await taken(first.reserve(use('b', 'x', 200)));
   });
 
   test('a prompt that never fits is refused without asking', async () => {
