@@ -159,9 +159,10 @@ export class Breaker {
       this.#opening = { ...told, ownUntilMs: null };
       return 'opened';
     }
-    if (told.untilMs <= own.untilMs) return null;
-    const { family, is, because, message } = told.family === 'pause' ? told : own;
-    this.#opening = { ...own, family, is, because, message, untilMs: told.untilMs };
+    const isPlea = told.family === 'pause' && own.family !== 'pause';
+    if (told.untilMs <= own.untilMs && !isPlea) return null;
+    const { family, is, because, message } = isPlea ? told : own;
+    this.#opening = { ...own, family, is, because, message, untilMs: Math.max(own.untilMs, told.untilMs) };
     return 'prolonged';
   }
 
