@@ -1,5 +1,6 @@
 // One connection to Redis, from dialling to its end. It never mends itself: who owns it dials anew.
 
+import { isIP } from 'node:net';
 import type { RESP_TYPES, RedisClientType } from '@redis/client';
 import type { RedisAddress } from './address.ts';
 
@@ -48,7 +49,7 @@ export class RedisConnection {
         connectTimeout: connectWithinMs,
         // The client's own waits cannot be called off, and would keep a process that wants to end.
         reconnectStrategy: false,
-        ...(address.isTls ? { tls: true as const, servername: host } : {}),
+        ...(address.isTls ? { tls: true as const, ...(isIP(host) === 0 ? { servername: host } : {}) } : {}),
       },
       name: 'switchyard',
       database,

@@ -16,6 +16,7 @@ export interface LinkWatch {
 interface WatchOptions {
   readonly clock?: Clock;
   readonly url?: string;
+  readonly dice?: () => number;
   readonly join?: (connection: RedisConnection, isNew: boolean) => Promise<void>;
 }
 
@@ -29,7 +30,7 @@ export function watchedLink(port: number, options: WatchOptions = {}): LinkWatch
   const link = new RedisLink({
     address,
     clock: options.clock ?? systemClock,
-    dice: () => 0,
+    dice: options.dice ?? (() => 0),
     join: options.join ?? (async (connection) => void (await connection.send(['PING'], false))),
     onState: (state) => {
       states.push(state);

@@ -3,6 +3,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { RedisWindows, type SharedLimit } from '../../gateway/sharing/windows.ts';
+import { FakeClock } from '../support/fake-clock.ts';
 import { redisMissing, type TestRedis, testRedis } from '../support/redis.ts';
 import { type LinkWatch, watchedLink } from './linked.ts';
 
@@ -24,7 +25,9 @@ describe.skipIf(redisMissing !== null)(
 
     beforeAll(async () => {
       redis = await testRedis();
-      watches = [watchedLink(redis.port), watchedLink(redis.port)];
+      // A clock that stands still: here it is about figures, and a busy machine may take its time.
+      const clock = new FakeClock();
+      watches = [watchedLink(redis.port, { clock }), watchedLink(redis.port, { clock })];
       await Promise.all(watches.map((watch) => watch.until('connected')));
       const [first, second] = watches.map(
         ({ link }, at) => new RedisWindows(link, { prefix: 's:', instance: `g${at}` }),

@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -13,8 +13,17 @@ const program = ['redis-server', 'valkey-server'].find((name) => spawnSync(name,
 /** Why tests with a real Redis cannot run here; null: they can. */
 export const redisMissing = program === null ? 'no redis-server and no valkey-server is installed' : null;
 
+export interface TestRedisOptions {
+  /** Further arguments, as on its command line (`--requirepass`, `secret`). */
+  readonly extra?: readonly string[];
+  /** PEM texts: it then speaks TLS on a port of its own too. */
+  readonly tls?: { readonly key: string; readonly certificate: string };
+}
+
 export interface TestRedis extends AsyncDisposable {
   readonly port: number;
+  /** Null without `tls`. */
+  readonly tlsPort: number | null;
   readonly isRunning: boolean;
   /** Starts it again on the same port, empty. */
   start(): Promise<void>;
@@ -27,16 +36,18 @@ export interface TestRedis extends AsyncDisposable {
   raw(...args: readonly string[]): Promise<string>;
 }
 
-/** Starts one; ready when this resolves. Further arguments as on its command line (`--requirepass`, `secret`). */
-export async function testRedis(extra: readonly string[] = []): Promise<TestRedis> {
+/** Starts one; ready when this resolves. */
+export async function testRedis({ extra = [], tls }: TestRedisOptions = {}): Promise<TestRedis> {
   const server = program;
   if (server === null) throw new Error(redisMissing ?? '');
   const folder = mkdtempSync(path.join(tmpdir(), 'switchyard-redis-'));
   const port = await freePort();
+  const tlsPort = tls === undefined ? null : await freePort();
+  const tlsArgs = tls === undefined ? [] : tlsArguments(folder, tlsPort, tls);
   let child: ChildProcess | null = null;
   const start = async (): Promise<void> => {
     const args = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder];
-    const started = spawn(server, [...args, ...extra], { stdio: 'ignore' });
+    const started = spawn(server, [...args, ...tlsArgs, ...extra], { stdio: 'ignore' });
     child = started;
     await untilAccepting(port, started);
   };
@@ -51,6 +62,7 @@ export async function testRedis(extra: readonly string[] = []): Promise<TestRedi
   await start();
   return {
     port,
+    tlsPort,
     get isRunning() {
       return child !== null;
     },
@@ -64,6 +76,18 @@ export async function testRedis(extra: readonly string[] = []): Promise<TestRedi
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+function tlsArguments(
+  folder: string,
+  port: number | null,
+  tls: { readonly key: string; readonly certificate: string },
+): string[] {
+  const [key, certificate] = [path.join(folder, 'key.pem'), path.join(folder, 'certificate.pem')];
+  writeFileSync(key, tls.key);
+  writeFileSync(certificate, tls.certificate);
+  const files = ['--tls-cert-file', certificate, '--tls-key-file', key, '--tls-ca-cert-file', certificate];
+  return ['--tls-port', String(port), ...files, '--tls-auth-clients', 'no'];
 }
 
 async function freePort(): Promise<number> {
