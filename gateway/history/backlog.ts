@@ -1,7 +1,8 @@
 // What was recorded and is not written yet, in batches, within bounds.
 
+import type { AdminBeat, AdminHardwareSample } from '../contract.ts';
 import type { Outcome } from '../types.ts';
-import type { DecisionBasis, Transition } from './history.ts';
+import type { DecisionBasis, HistoryEvent, TimeRange, Transition } from './history.ts';
 import type { Batch } from './messages.ts';
 import { Packer } from './pack.ts';
 
@@ -11,7 +12,23 @@ const rowsHeld = 10_000;
 /** Numbers and texts held besides (8 bytes each and the texts themselves), for decisions may be long. */
 const sizeHeld = 4_000_000;
 const sizePerBatch = 200_000;
-const transitionsHeld = 1_000;
+/** What a row that is no outcome, or an empty batch, counts for: 40,000 of them are held. */
+const sizePerNote = 100;
+/** In one batch, of each kind. */
+const notesPerBatch = 1_000;
+
+/** Rows that are no outcomes. */
+interface Notes {
+  readonly transitions: Transition[];
+  readonly beats: AdminBeat[];
+  readonly events: HistoryEvent[];
+  readonly hardware: AdminHardwareSample[];
+  readonly sleeps: TimeRange[];
+}
+
+function noNotes(): Notes {
+  return { transitions: [], beats: [], events: [], hardware: [], sleeps: [] };
+}
 
 interface Sealed {
   readonly batch: Batch;
@@ -20,7 +37,9 @@ interface Sealed {
 
 export class Backlog {
   #packer = new Packer();
-  #transitions: Transition[] = [];
+  #notes = noNotes();
+  #noted = 0;
+  #isAliveDue = false;
   #sealed: Sealed[] = [];
   #rows = 0;
   #size = 0;
@@ -32,9 +51,17 @@ export class Backlog {
     return this.#packer.count >= rowsPerBatch || this.#packer.size >= sizePerBatch;
   }
 
-  addTransition(transition: Transition): void {
-    this.#transitions.push(transition);
-    if (this.#transitions.length > transitionsHeld) this.#transitions.shift();
+  /** True: a batch is full and can be sent. */
+  addNote<Kind extends keyof Notes>(kind: Kind, note: Notes[Kind][number]): boolean {
+    // The element type of a list chosen by its name cannot be told to the compiler in one go.
+    const notes: (typeof note)[] = this.#notes[kind];
+    this.#noted++;
+    return notes.push(note) >= notesPerBatch;
+  }
+
+  /** The next batch is made even if it says nothing but that we live. */
+  showLife(): void {
+    this.#isAliveDue = true;
   }
 
   get isEmpty(): boolean {
@@ -42,7 +69,7 @@ export class Backlog {
   }
 
   get hasUnsealed(): boolean {
-    return this.#packer.count > 0 || this.#transitions.length > 0;
+    return this.#packer.count > 0 || this.#noted > 0 || this.#isAliveDue;
   }
 
   /** The number of the last batch made; 0: none yet. */
@@ -51,13 +78,15 @@ export class Backlog {
   }
 
   /** Makes a batch of what is not in one yet. Returns how many outcomes had to go to stay within bounds. */
-  seal(): number {
+  seal(atMs: number): number {
     if (!this.hasUnsealed) return 0;
-    const size = this.#packer.size;
+    const size = this.#packer.size + (this.#noted + 1) * sizePerNote;
     const bases = this.#packer.finishBases();
     const outcomes = this.#packer.finish();
-    const batch = { number: ++this.#sealedCount, outcomes, transitions: this.#transitions, bases };
-    this.#transitions = [];
+    const batch = { number: ++this.#sealedCount, atMs, outcomes, bases, ...this.#notes };
+    this.#notes = noNotes();
+    this.#noted = 0;
+    this.#isAliveDue = false;
     this.#sealed.push({ batch, size });
     this.#rows += batch.outcomes.count;
     this.#size += size;
@@ -86,7 +115,7 @@ export class Backlog {
 
   /** Forgets everything. Returns how many outcomes that was. */
   clear(): number {
-    this.seal();
+    this.seal(0);
     let rows = 0;
     while (this.#sealed.length > 0) rows += this.#remove(0);
     return rows;

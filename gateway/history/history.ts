@@ -3,7 +3,18 @@
 import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
 import type { HistorySettings, Settings } from '../config/settings.ts';
-import type { HistoryStatus } from '../contract.ts';
+import type {
+  AdminBeat,
+  AdminEvent,
+  AdminHardwareSample,
+  AdminHealth,
+  AdminIncidents,
+  AdminRequestFilter,
+  AdminRequestPage,
+  AdminSeries,
+  AdminUsage,
+  HistoryStatus,
+} from '../contract.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Candidate, Cause, DeploymentKey, ObservedState, Outcome, RequestFacts, Snapshot } from '../types.ts';
 
@@ -19,6 +30,46 @@ export interface Transition {
   readonly after: ObservedState;
   readonly cause: Cause | null;
 }
+
+/** Something that the gateway did or met besides requests and changes of health. */
+export interface HistoryEvent {
+  readonly atMs: number;
+  readonly provider: string | null;
+  readonly model: string | null;
+  readonly kind: Extract<AdminEvent['kind'], 'keep_warm' | 'cooldown' | 'breaker'>;
+  /** A sentence. */
+  readonly message: string;
+}
+
+/** A range of time, epoch ms, the end not included. */
+export interface TimeRange {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+export interface HealthQuestion extends TimeRange {
+  /** Wished for; 1 to 500. The answer has at most as many and may have fewer. */
+  readonly buckets: number;
+  /** All if absent. */
+  readonly providers?: readonly string[];
+}
+
+export interface SeriesQuestion extends TimeRange {
+  readonly metric: AdminSeries['metric'];
+  /** Wished for; 1 to 500. */
+  readonly buckets: number;
+  readonly provider?: string;
+  readonly model?: string;
+}
+
+export interface ListQuestion extends TimeRange {
+  readonly provider?: string;
+  /** At most 1,000. */
+  readonly limit: number;
+}
+
+/** Lines of text: one JSON object each, or a table for spreadsheets whose first line names the columns. */
+export type ExportFormat = 'ndjson' | 'csv';
 
 /** The part of the settings that rules are made of. */
 export type StoredSettings = Pick<Settings, 'providers' | 'routing' | 'reliability'>;
@@ -68,6 +119,12 @@ export interface History {
    */
   record(outcome: Outcome, basis?: DecisionBasis | null): void;
   recordTransition(transition: Transition): void;
+  /** The result of a probe. */
+  recordBeat(beat: AdminBeat): void;
+  recordEvent(event: HistoryEvent): void;
+  recordHardware(sample: AdminHardwareSample): void;
+  /** The machine slept, or this process stood still: counts as neither up nor down. Times may overlap earlier ones. */
+  noteSleep(fromMs: number, toMs: number): void;
   status(): HistoryStatus;
   /** Called after each change of `status()`; returns what ends the calls. */
   onStatusChange(listener: (status: HistoryStatus) => void): () => void;
@@ -80,6 +137,24 @@ export interface History {
   recentRequests(limit: number, before?: string): Promise<readonly Outcome[]>;
   /** At most `limit` requests (and 10,000) of the last 48 hours that were decided, the latest first. Rejects with `HistoryUnavailable`. */
   replayable(limit: number): Promise<readonly ReplayableRequest[]>;
+  /**
+   * One page of the requests that the filter finds, newest first. `limit`: 1 to 500. `cursor`: `nextCursor` of the page
+   * before. Rejects with `HistoryUnavailable`, as all questions below do.
+   */
+  requestPage(filter: AdminRequestFilter, limit: number, cursor?: string): Promise<AdminRequestPage>;
+  /** The requests that the filter finds as text, newest first, some hundred at a time; the next are read when they are asked for. */
+  exportRequests(filter: AdminRequestFilter, format: ExportFormat): AsyncGenerator<string, void, void>;
+  /** At most `limit` probes of one provider (or all), the latest first. */
+  beats(question: ListQuestion): Promise<readonly AdminBeat[]>;
+  /** State and probe latency over time, with the uptime of the range and what it is based on. */
+  health(question: HealthQuestion): Promise<AdminHealth>;
+  incidents(question: ListQuestion): Promise<AdminIncidents>;
+  /** Transitions, events, starts and sleeps in one list, the latest first. */
+  events(question: ListQuestion): Promise<readonly AdminEvent[]>;
+  series(question: SeriesQuestion): Promise<AdminSeries>;
+  usage(by: AdminUsage['by'], range: TimeRange): Promise<AdminUsage>;
+  /** At most `points` (and 500) samples, spread evenly over the range. */
+  hardware(range: TimeRange, points: number): Promise<readonly AdminHardwareSample[]>;
   /** New limits of age and size, from the next clean-up on. */
   applySettings(settings: HistorySettings): void;
   /** Removes now what is older or more than the settings allow, as happens every hour. Resolves when it is done. */

@@ -1,26 +1,29 @@
 // The serving side of the history: takes what happened, sends it to the worker in batches, and says how that goes.
 // Whatever is wrong with disk, database or worker, nothing here waits for it.
 
-import { Worker } from 'node:worker_threads';
+import { randomUUID } from 'node:crypto';
+import type { Worker } from 'node:worker_threads';
 import type { HistorySettings } from '../config/settings.ts';
-import type { HistoryStatus } from '../contract.ts';
+import type { AdminBeat, AdminHardwareSample, HistoryStatus } from '../contract.ts';
 import { assertNever } from '../errors.ts';
 import type { Outcome } from '../types.ts';
+import { AnsweringHistory } from './answering.ts';
 import { Backlog } from './backlog.ts';
 import { type Fault, whyNoDatabase } from './faults.ts';
 import {
   type DecisionBasis,
   databaseFile,
   type History,
+  type HistoryEvent,
   type HistoryOptions,
   HistoryUnavailable,
-  type ReplayableRequest,
   type Transition,
 } from './history.ts';
-import type { Answer, FromWorker, Question, ToWorker, WorkerSetup } from './messages.ts';
+import { Housekeeping } from './housekeeping.ts';
+import type { Answer, FromWorker, Question, SessionStart, ToWorker } from './messages.ts';
 import { Questions } from './questions.ts';
-import { replayableRequests } from './replayable.ts';
 import { StatusKeeper } from './status-keeper.ts';
+import { startWorker } from './worker-thread.ts';
 
 /** A row waits at most that long for others to share its transaction. */
 const batchEveryMs = 250;
@@ -29,14 +32,6 @@ const longestRetryMs = 30_000;
 /** A batch in the worker's hands that often when the worker died is what kills it. */
 const deathsPerBatch = 3;
 const closeWithinMs = 5_000;
-const firstRetentionMs = 60_000;
-const retentionEveryMs = 3_600_000;
-/** Measured: 16 MB of heap are in use at full load, the rest is for long answers; what needs more ends the worker alone. */
-const resourceLimits = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 4 };
-
-const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-const defaultWorkerUrl = new URL(`./worker.${extension}`, import.meta.url);
-
 /** Begins to open the history in `folder` and returns at once; until it is open, what is recorded is held. */
 export function openHistory(options: HistoryOptions): History {
   return new Recorder(options);
@@ -53,8 +48,9 @@ interface Waiting {
   readonly resolve: () => void;
 }
 
-class Recorder implements History {
+class Recorder extends AnsweringHistory implements History {
   #options: HistoryOptions;
+  #session: SessionStart;
   #settings: HistorySettings;
   #file: string;
   #state: State = 'opening';
@@ -69,14 +65,16 @@ class Recorder implements History {
   #retryMs = firstRetryMs;
   #cancelBatch: (() => void) | null = null;
   #cancelRetry: (() => void) | null = null;
-  #cancelRetention: (() => void) | null = null;
+  #housekeeping: Housekeeping | null = null;
   #flushing: Waiting[] = [];
   #questions = new Questions();
   #retaining: (() => void)[] = [];
   #closing: Promise<void> | null = null;
 
   constructor(options: HistoryOptions) {
+    super();
     this.#options = options;
+    this.#session = { id: randomUUID(), startedAtMs: options.clock.now() };
     this.#settings = options.settings;
     this.#file = databaseFile(options.folder);
     this.#keeper = new StatusKeeper(options.log, { is: 'on', file: this.#file });
@@ -86,7 +84,11 @@ class Recorder implements History {
       return;
     }
     this.#startWorker();
-    this.#retainAfter(firstRetentionMs);
+    this.#housekeeping = new Housekeeping(options.clock, {
+      retain: () => void this.retain(),
+      showLife: () => this.#showLife(),
+      stoodStill: (fromMs, toMs) => this.noteSleep(fromMs, toMs),
+    });
   }
 
   record(outcome: Outcome, basis: DecisionBasis | null = null): void {
@@ -96,9 +98,23 @@ class Recorder implements History {
   }
 
   recordTransition(transition: Transition): void {
-    if (this.#state === 'off' || this.#state === 'closed') return;
-    this.#backlog.addTransition(transition);
-    this.#sealSoon();
+    this.#note('transitions', transition);
+  }
+
+  recordBeat(beat: AdminBeat): void {
+    this.#note('beats', beat);
+  }
+
+  recordEvent(event: HistoryEvent): void {
+    this.#note('events', event);
+  }
+
+  recordHardware(sample: AdminHardwareSample): void {
+    this.#note('hardware', sample);
+  }
+
+  noteSleep(fromMs: number, toMs: number): void {
+    if (toMs > fromMs) this.#note('sleeps', { fromMs, toMs });
   }
 
   status(): HistoryStatus {
@@ -107,21 +123,6 @@ class Recorder implements History {
 
   onStatusChange(listener: (status: HistoryStatus) => void): () => void {
     return this.#keeper.onChange(listener);
-  }
-
-  async request(id: string): Promise<Outcome | null> {
-    const answer = await this.#ask({ about: 'request', id });
-    return answer.is === 'outcomes' ? (answer.outcomes[0] ?? null) : null;
-  }
-
-  async recentRequests(limit: number, before?: string): Promise<readonly Outcome[]> {
-    const answer = await this.#ask({ about: 'recent', limit, before: before ?? null });
-    return answer.is === 'outcomes' ? answer.outcomes : [];
-  }
-
-  async replayable(limit: number): Promise<readonly ReplayableRequest[]> {
-    const answer = await this.#ask({ about: 'replayable', limit });
-    return answer.is === 'replayable' ? replayableRequests(answer.stored) : [];
   }
 
   applySettings(settings: HistorySettings): void {
@@ -156,11 +157,13 @@ class Recorder implements History {
     });
     await Promise.race([this.flush(), isLate]);
     this.#state = 'closed';
-    for (const cancelTimer of [this.#cancelBatch, this.#cancelRetry, this.#cancelRetention]) cancelTimer?.();
+    this.#cancelBatch?.();
+    this.#cancelRetry?.();
+    this.#housekeeping?.stop();
     const worker = this.#worker;
     if (worker) {
       const hasEnded = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
-      this.#tell({ do: 'close' });
+      this.#tell({ do: 'close', atMs: this.#options.clock.now() });
       await Promise.race([hasEnded, isLate]);
       // A thread that waits for a stalled disk does not end: it is not waited for.
       await Promise.race([worker.terminate(), isLate]);
@@ -172,6 +175,19 @@ class Recorder implements History {
     this.#keeper.forgetListeners();
   }
 
+  #note(...note: Parameters<Backlog['addNote']>): void {
+    if (this.#state === 'off' || this.#state === 'closed') return;
+    if (this.#backlog.addNote(...note)) this.#seal();
+    else this.#sealSoon();
+  }
+
+  #showLife(): void {
+    // What waits to be written says it already.
+    if (this.#state === 'off' || !this.#backlog.isEmpty) return;
+    this.#backlog.showLife();
+    this.#sealSoon();
+  }
+
   #sealSoon(): void {
     this.#cancelBatch ??= this.#options.clock.after(batchEveryMs, () => this.#seal());
   }
@@ -179,7 +195,7 @@ class Recorder implements History {
   #seal(): void {
     this.#cancelBatch?.();
     this.#cancelBatch = null;
-    this.#lose(this.#backlog.seal());
+    this.#lose(this.#backlog.seal(this.#options.clock.now()));
     this.#send();
   }
 
@@ -196,7 +212,11 @@ class Recorder implements History {
     this.#worker?.postMessage(message);
   }
 
-  async #ask(question: Question): Promise<Answer> {
+  protected override nowMs(): number {
+    return this.#options.clock.now();
+  }
+
+  protected override async ask(question: Question): Promise<Answer> {
     await this.flush();
     if (this.#state !== 'open') throw new HistoryUnavailable(this.#whyNot());
     return this.#questions.ask((number) => this.#tell({ do: 'ask', number, question }));
@@ -209,16 +229,10 @@ class Recorder implements History {
 
   #startWorker(): void {
     const { folder, instance, workerUrl } = this.#options;
-    const workerData: WorkerSetup = { folder, instance };
-    const worker = new Worker(workerUrl ?? defaultWorkerUrl, { name: 'history', workerData, resourceLimits });
-    let lastError = '';
-    worker.on('message', (message: FromWorker) => this.#hear(message));
-    worker.on('error', (error: unknown) => {
-      lastError = error instanceof Error ? error.message : String(error);
+    const worker = startWorker({ folder, instance, session: this.#session }, workerUrl, {
+      heard: (message) => this.#hear(message),
+      ended: (because) => this.#workerEnded(worker, because),
     });
-    worker.on('exit', (code) => this.#workerEnded(worker, lastError || `exit code ${code}`));
-    // The history alone is no reason for the process to live on; `close` waits for it.
-    worker.unref();
     this.#worker = worker;
   }
 
@@ -281,7 +295,7 @@ class Recorder implements History {
     this.#rowsLost += this.#backlog.clear();
     this.#settleAll(fault.because);
     this.#keeper.set({ is: 'off', because: fault.because }, this.#rowsLost);
-    if (this.#isFinal) this.#tell({ do: 'close' });
+    if (this.#isFinal) this.#tell({ do: 'close', atMs: this.#options.clock.now() });
     else this.#retryAfter(longestRetryMs);
   }
 
@@ -373,13 +387,6 @@ class Recorder implements History {
     for (const resolve of this.#retaining) resolve();
     this.#flushing = [];
     this.#retaining = [];
-  }
-
-  #retainAfter(delayMs: number): void {
-    this.#cancelRetention = this.#options.clock.after(delayMs, () => {
-      void this.retain();
-      this.#retainAfter(retentionEveryMs);
-    });
   }
 
   #retained(removed: number): void {

@@ -42,6 +42,8 @@ export const requestColumns = [
 ] as const;
 
 export type Column = string | number | null;
+/** Sketches are stored as bytes. */
+export type Value = Column | Uint8Array;
 
 export interface RequestRow {
   readonly seq: number;

@@ -2,10 +2,10 @@
 
 import { gunzipSync, gzipSync } from 'node:zlib';
 import type Database from 'better-sqlite3';
-import { assertNever } from '../errors.ts';
+import type { AdminRequestRow } from '../contract.ts';
 import type { Decision, Outcome } from '../types.ts';
-import type { Transition } from './history.ts';
-import type { Answer, Batch, Question } from './messages.ts';
+import { HealthRows } from './health-rows.ts';
+import type { Answer, Batch, Question, SessionStart } from './messages.ts';
 import { ReplayRows, readReplay } from './replay-rows.ts';
 import {
   type AttemptRow,
@@ -18,6 +18,7 @@ import {
   requestValues,
 } from './rows.ts';
 import { unpackOutcomes } from './unpack.ts';
+import { WindowAnswers } from './window-answers.ts';
 
 /** What the worker's memory holds easily. */
 const mostRowsPerAnswer = 10_000;
@@ -27,23 +28,26 @@ export class Store {
   #insertRequest: Database.Statement<Column[]>;
   #insertAttempt: Database.Statement<(Column | bigint)[]>;
   #insertDecisions: Database.Statement<[Buffer]>;
-  #insertTransition: Database.Statement<Column[]>;
+  #health: HealthRows;
+  #window: WindowAnswers;
+  #readAttempts: Database.Statement<[number], AttemptRow>;
   #replay: ReplayRows;
   #writeAll: (batch: Batch) => void;
 
-  constructor(database: Database.Database) {
+  constructor(database: Database.Database, session: SessionStart) {
     this.#database = database;
     // OR IGNORE: a batch that was written, but whose receipt was lost in a crash, is sent again.
     this.#insertRequest = database.prepare(insert('requests', requestColumns));
     this.#insertAttempt = database.prepare(insert('attempts', attemptColumns));
     this.#insertDecisions = database.prepare('INSERT INTO decisions (lines) VALUES (?)');
-    this.#insertTransition = database.prepare(
-      insert('transitions', ['at_ms', 'provider', 'state_before', 'state_after', 'cause_class', 'cause_message']),
-    );
+    this.#health = new HealthRows(database, session);
+    this.#window = new WindowAnswers(database, (rows) => this.#listed(rows));
+    this.#readAttempts = database.prepare('SELECT * FROM attempts WHERE request = ? ORDER BY position');
     this.#replay = new ReplayRows(database);
     this.#writeAll = database.transaction((batch: Batch) => {
+      if (this.#health.isWritten(batch)) return;
       this.#writeOutcomes(batch);
-      for (const transition of batch.transitions) this.#writeTransition(transition);
+      this.#health.write(batch);
     });
   }
 
@@ -52,7 +56,7 @@ export class Store {
     this.#writeAll(batch);
   }
 
-  /** See `History.request`, `History.recentRequests` and `History.replayable`. */
+  /** See the questions of `History`. Throws SQLite's error. */
   ask(question: Question): Answer {
     switch (question.about) {
       case 'request':
@@ -64,8 +68,18 @@ export class Store {
         return { is: 'replayable', stored: readReplay(this.#database, withinBounds(question.limit), decisionOf) };
       }
       default:
-        return assertNever(question);
+        return this.#window.answer(question);
     }
+  }
+
+  /** Brings sums a little closer to what is written. True: there is more to do. Throws SQLite's error. */
+  sumUp(): boolean {
+    return this.#window.sumUp();
+  }
+
+  /** This start of the gateway ends in order. Throws SQLite's error. */
+  endSession(atMs: number): void {
+    this.#health.end(atMs);
   }
 
   /** Closing also empties the write-ahead log into the database. */
@@ -92,11 +106,6 @@ export class Store {
     return Number(this.#insertDecisions.run(gzipSync(decisions.join('\n'), { level: 1 })).lastInsertRowid);
   }
 
-  #writeTransition(transition: Transition): void {
-    const { atMs, provider, before, after, cause } = transition;
-    this.#insertTransition.run(atMs, provider, before, after, cause?.class ?? null, cause?.message ?? null);
-  }
-
   #request(id: string): Outcome[] {
     const row = this.#database.prepare<[string], RequestRow>('SELECT * FROM requests WHERE id = ?').get(id);
     return row ? [outcomeOf(row, this.#attempts(row.seq), this.#decisionReader()(row))] : [];
@@ -112,10 +121,15 @@ export class Store {
     return rows.map((row) => outcomeOf(row, this.#attempts(row.seq), null));
   }
 
+  #listed(rows: readonly RequestRow[]): AdminRequestRow[] {
+    return rows.map((row) => {
+      const { decision, ...listed } = outcomeOf(row, this.#attempts(row.seq), null);
+      return listed;
+    });
+  }
+
   #attempts(request: number): AttemptRow[] {
-    return this.#database
-      .prepare<[number], AttemptRow>('SELECT * FROM attempts WHERE request = ? ORDER BY position')
-      .all(request);
+    return this.#readAttempts.all(request);
   }
 
   /** For rows in the order in which they ended, or the other way round: each block is unpacked once. */

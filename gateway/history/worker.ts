@@ -23,6 +23,9 @@ const setup = workerData as WorkerSetup;
 const file = databaseFile(setup.folder);
 let opened: Opened | null = null;
 let isRetaining = false;
+/** Sums follow what is written at that distance, so that a burst is summed up in few steps. */
+const sumUpAfterMs = 1_000;
+let sumUpTimer: NodeJS.Timeout | null = null;
 
 function say(message: FromWorker): void {
   parentPort?.postMessage(message);
@@ -33,8 +36,9 @@ function open(noticeSoFar: string | null = null): Fault | null {
   try {
     lock = lockFolder(setup.folder, setup.instance);
     const { database, notice } = openOrReplace(file, readMigrations());
-    opened = { lock, database, store: new Store(database), identity: fileIdentity(file) };
+    opened = { lock, database, store: new Store(database, setup.session), identity: fileIdentity(file) };
     say({ is: 'open', notice: notice ?? noticeSoFar });
+    sumUpSoon();
     return null;
   } catch (error) {
     lock?.release();
@@ -62,11 +66,24 @@ function write(batch: Batch): void {
   try {
     opened.store.write(batch);
     say({ is: 'written', batch: batch.number });
+    sumUpSoon();
   } catch (error) {
     const fault = faultOf(error, file);
     if (fault.class === 'corrupt') replaceDamaged(fault, batch);
     else say({ is: 'failed', batch: batch.number, fault });
   }
+}
+
+function sumUpSoon(delayMs = sumUpAfterMs): void {
+  sumUpTimer ??= setTimeout(() => {
+    sumUpTimer = null;
+    try {
+      // One short transaction per turn: batches and questions come in between.
+      if (opened?.store.sumUp()) sumUpSoon(0);
+    } catch {
+      // Locked, full or damaged: the next batch meets the same and says so; the sums go on where they are.
+    }
+  }, delayMs);
 }
 
 /** The damage showed while writing: the file is set aside and the batch goes into the new one. */
@@ -138,8 +155,14 @@ function beat(): void {
 
 const heartbeat = setInterval(beat, touchEveryMs);
 
-function close(): void {
+function close(atMs: number): void {
   clearInterval(heartbeat);
+  if (sumUpTimer) clearTimeout(sumUpTimer);
+  try {
+    opened?.store.endSession(atMs);
+  } catch {
+    // Then the session ends with the last that was heard of it.
+  }
   try {
     shut();
   } catch {
@@ -165,7 +188,7 @@ parentPort?.on('message', (message: ToWorker) => {
       clean(message);
       return;
     case 'close':
-      close();
+      close(message.atMs);
       return;
   }
 });

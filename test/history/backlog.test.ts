@@ -6,8 +6,8 @@ import { decision, outcome } from './support.ts';
 
 function fill(backlog: Backlog, rows: number): number {
   let lost = 0;
-  for (let row = 0; row < rows; row++) if (backlog.add(outcome({ id: `row ${row}` }))) lost += backlog.seal();
-  return lost + backlog.seal();
+  for (let row = 0; row < rows; row++) if (backlog.add(outcome({ id: `row ${row}` }))) lost += backlog.seal(0);
+  return lost + backlog.seal(0);
 }
 
 function idsIn(backlog: Backlog): string[] {
@@ -46,17 +46,17 @@ test('long decisions are held by their size, not by their number', () => {
   let lost = 0;
   for (let row = 0; row < 1_000; row++) {
     const long = { ...decision, candidates } as Decision;
-    if (backlog.add(outcome({ decision: long }))) lost += backlog.seal();
+    if (backlog.add(outcome({ decision: long }))) lost += backlog.seal(0);
   }
-  lost += backlog.seal();
+  lost += backlog.seal(0);
   expect(lost).toBeGreaterThan(500);
   expect(idsIn(backlog).length).toBe(1_000 - lost);
 });
 
 test('a transition alone makes a batch', () => {
   const backlog = new Backlog();
-  backlog.addTransition({ atMs: 1, provider: 'ollama', before: 'ready', after: 'down', cause: null });
-  expect(backlog.seal()).toBe(0);
+  backlog.addNote('transitions', { atMs: 1, provider: 'ollama', before: 'ready', after: 'down', cause: null });
+  expect(backlog.seal(0)).toBe(0);
   expect(backlog.first()?.transitions).toHaveLength(1);
   expect(backlog.first()?.outcomes.count).toBe(0);
 });

@@ -275,8 +275,8 @@ describe('a worker that dies is started again', () => {
     history.record(outcome());
     clock.advance(250);
     for (const retryMs of [1_000, 2_000, 4_000]) {
-      // Besides the hourly clean-up the next start is planned: the worker has died.
-      await until(() => clock.pending === 2);
+      // Besides the hourly clean-up and the signs of life the next start is planned: the worker has died.
+      await until(() => clock.pending === 3);
       clock.advance(retryMs);
     }
     await statusWhere(history, ({ is }) => is === 'on');

@@ -96,16 +96,16 @@ describe('rows go in batches', () => {
     history.record(outcome());
     clock.advance(249);
     history.record(outcome());
-    expect(clock.pending).toBe(2);
+    expect(clock.pending).toBe(3);
     clock.advance(1);
-    expect(clock.pending).toBe(1);
+    expect(clock.pending).toBe(2);
     await history.flush();
     expect(read<{ count: number }>('SELECT count(*) AS count FROM decisions')).toEqual([{ count: 1 }]);
   });
 
   test('256 rows do not wait', async () => {
     for (let row = 0; row < 256; row++) history.record(outcome());
-    expect(clock.pending).toBe(1);
+    expect(clock.pending).toBe(2);
   });
 
   test('closing writes what is left and gives everything back', async () => {
@@ -150,6 +150,12 @@ describe('the database', () => {
     await history.close();
     const database = new Database(join(folder.path, 'history.db'));
     database.exec(`
+      DROP TABLE sessions; DROP TABLE sleeps; DROP TABLE provider_names; DROP TABLE beats; DROP TABLE events;
+      DROP TABLE hardware; DROP INDEX attempts_failed; DROP TABLE request_rollups; DROP TABLE client_rollups;
+      DROP TABLE health_rollups; DROP INDEX requests_by_provider; DROP INDEX requests_by_model;
+      DROP INDEX requests_by_client; DROP INDEX requests_not_complete;
+      CREATE INDEX requests_by_provider ON requests (provider) WHERE provider IS NOT NULL;
+      CREATE INDEX requests_not_complete ON requests (result) WHERE result <> 'complete';
       DROP TABLE transitions; DROP TABLE facts; DROP TABLE snapshots; DROP TABLE model_lists; DROP TABLE rule_sets;
       ALTER TABLE requests DROP COLUMN snapshot; ALTER TABLE requests DROP COLUMN rule_set;
       ALTER TABLE requests DROP COLUMN facts_block; ALTER TABLE requests DROP COLUMN facts_line;
@@ -164,15 +170,11 @@ describe('the database', () => {
     expect(read('SELECT * FROM transitions')).toEqual([]);
   });
 
-  test('the questions the window asks most are answered from an index', async () => {
+  test('requests are found by id and by time through an index', async () => {
     await history.recentRequests(1);
     const plan = (sql: string): string => read<{ detail: string }>(`EXPLAIN QUERY PLAN ${sql}`)[0]?.detail ?? '';
     expect(plan("SELECT * FROM requests WHERE id = 'x'")).toContain('USING INDEX');
     expect(plan('SELECT * FROM requests WHERE received_at_ms > 5')).toContain('requests_by_time');
-    expect(plan("SELECT * FROM requests WHERE provider = 'x' ORDER BY seq DESC")).toContain('requests_by_provider');
-    expect(plan("SELECT * FROM requests WHERE result = 'failed' AND result <> 'complete'")).toContain(
-      'requests_not_complete',
-    );
   });
 });
 
@@ -196,8 +198,8 @@ describe('the history keeps within its limits', () => {
   });
 
   test('when it is too large the oldest go and the file shrinks', async () => {
-    const client = 'a client with a long name '.repeat(20);
-    const all = Array.from({ length: 4_000 }, () => outcome({ client, receivedAtMs: clock.now() }));
+    const errorMessage = 'a long message about what went wrong '.repeat(14);
+    const all = Array.from({ length: 4_000 }, () => outcome({ errorMessage, receivedAtMs: clock.now() }));
     await recordAll(all);
     history.applySettings({ retentionDays: 90, maxMb: 1 });
     await history.retain();
