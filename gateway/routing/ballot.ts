@@ -17,6 +17,13 @@ export interface Judged {
 
 type Placed = Ordered<Judged>;
 
+/** How the note begins of a candidate that the panic rule has taken although it was skipped for its health. */
+export const TRIED_ANYWAY = 'tried anyway';
+
+export function isTriedAnyway({ notes }: Candidate): boolean {
+  return notes.length > 0 && notes.some((note) => note.startsWith(TRIED_ANYWAY));
+}
+
 /** The running state of one decision; made, filled and read within `route`. */
 export class Ballot {
   readonly #question: Question;
@@ -88,7 +95,7 @@ export class Ballot {
     const revived: Judged = {
       ...best.item,
       reason: null,
-      verdict: { ...verdict, reason: null, notes: [...verdict.notes, `tried anyway (${reason})`] },
+      verdict: { ...verdict, reason: null, notes: [...verdict.notes, `${TRIED_ANYWAY} (${reason})`] },
     };
     this.#seen.set(deploymentId(proposal.provider.name, proposal.model), revived);
     this.#free.push({ ...best, item: revived });

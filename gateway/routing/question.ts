@@ -72,7 +72,7 @@ export interface Question {
 
 /** What live traffic has against a proposed deployment. */
 export function blockOf(
-  { state, facts, name }: Question,
+  { state, facts, name, rules }: Question,
   {
     provider,
     model,
@@ -83,7 +83,7 @@ export function blockOf(
     readonly target: { readonly deployment: GroupDeployment | null } | null;
   },
 ): Blocked | null {
-  const entry = target?.deployment ?? null;
+  const entry = target?.deployment ?? rules.entryAt(provider.name, model);
   return state.blocked({ provider: provider.name, model, entry, name, promptTokens: facts.promptTokens });
 }
 

@@ -136,8 +136,10 @@ function fallBack(
   const rule = first !== null && first.fallback.kind !== 'default' ? first : deciding;
   const names = [facts.model, name].filter((one) => one !== null);
   const capability = facts.capabilityHint ?? name;
-  const isContextTheProblem = isOnlyContext(ballot);
-  const told = addFallbacks(question, { rule, names, capability, isContextTheProblem }, ballot);
+  const failures = new Set(question.state.failed.values());
+  const isContextTheProblem = failures.has('context_exceeded') || isOnlyContext(ballot);
+  const isContentTheProblem = failures.has('content_filtered');
+  const told = addFallbacks(question, { rule, names, capability, isContextTheProblem, isContentTheProblem }, ballot);
   if (told.length === 0) return { is: 'skipped', why: 'no fallback is configured for it' };
   return { is: 'matched', why: told.join('; ') };
 }

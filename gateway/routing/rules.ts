@@ -8,14 +8,16 @@ import type {
   FallbackTargets,
   GroupDeployment,
   MetadataRule,
+  ModelGroup,
   RedundantModel,
   Settings,
   SizeRule,
   StrategyName,
   TimeLimits,
 } from '../config/settings.ts';
-import type { Candidate, Decision } from '../types.ts';
+import type { Candidate, DeploymentKey } from '../types.ts';
 import { type Condition, parseCondition } from './condition-syntax.ts';
+import { DeclaredModels } from './declared-models.ts';
 import { groupSiblings } from './group-siblings.ts';
 import { PatternMatcher } from './match.ts';
 import { ModelIndex } from './model-index.ts';
@@ -69,6 +71,7 @@ export interface Rules {
   readonly settings: Settings;
   readonly naming: Naming;
   readonly models: ModelIndex;
+  readonly declared: DeclaredModels;
   readonly metadata: readonly CompiledMetadata[];
   readonly exact: ReadonlyMap<string, Rule>;
   /** `redundant_models` as rules whose targets have shares. */
@@ -86,7 +89,11 @@ export interface Rules {
   /** What could not be compiled: conditions with a mistake, at the place of the mistake. Such a rule never holds. */
   readonly problems: readonly ConfigProblem[];
   /** The time limits that rules give this candidate, the most specific first; the provider's own come after them. */
-  timeoutsFor(decision: Decision, candidate: Candidate): readonly TimeLimits[];
+  timeoutsFor(candidate: Candidate): readonly TimeLimits[];
+  /** The `model_list` entry behind a candidate: that of its own rule, else the first that names the deployment. */
+  entryFor(candidate: Pick<Candidate, 'provider' | 'model' | 'via'>): GroupDeployment | null;
+  /** The first `model_list` entry that names the deployment; null: none does. */
+  entryAt(provider: string, model: string): GroupDeployment | null;
   /** The strategy for a name or capability whose rule names none. */
   strategyFor(name: string, isGroup: boolean): StrategyName;
 }
@@ -112,10 +119,13 @@ export function compileRules(settings: Settings, naming: Naming = literalNaming)
   );
   const groups = [...routing.groups.values()];
   const siblings = groupSiblings(groups, naming);
+  const entries = entriesByDeployment(groups);
+  const entryAt = ({ provider, model }: DeploymentKey) => entries.get(provider)?.get(model) ?? null;
   const rules: Rules = {
     settings,
     naming,
     models: new ModelIndex(naming),
+    declared: new DeclaredModels(naming.isSameName),
     metadata: routing.metadataRules.map((source) => ({
       rule: keep(simpleRule(`metadata:${source.name}`, source, strategyFor(source.name, false))),
       source,
@@ -163,7 +173,10 @@ export function compileRules(settings: Settings, naming: Naming = literalNaming)
     ),
     defaultStrategy: strategyFor('', false),
     problems,
-    timeoutsFor: (_decision, candidate) => timeoutsOf(byId.get(candidate.via) ?? [], candidate),
+    timeoutsFor: (candidate) => timeoutsOf(byId.get(candidate.via) ?? [], candidate),
+    entryFor: (candidate) =>
+      entries.size === 0 ? null : (entryOf(byId.get(candidate.via) ?? [], candidate) ?? entryAt(candidate)),
+    entryAt: (provider, model) => (entries.size === 0 ? null : entryAt({ provider, model })),
     strategyFor,
   };
   return Object.freeze(rules);
@@ -264,6 +277,27 @@ function timeoutsOf(rules: readonly Rule[], candidate: Candidate): readonly Time
     return [entry?.deployment?.timeouts ?? null, rule.timeouts].filter((one) => one !== null);
   }
   return [];
+}
+
+function entriesByDeployment(groups: readonly ModelGroup[]): ReadonlyMap<string, ReadonlyMap<string, GroupDeployment>> {
+  const entries = new Map<string, Map<string, GroupDeployment>>();
+  for (const { deployments } of groups) {
+    for (const entry of deployments) {
+      const models = entries.get(entry.provider) ?? new Map<string, GroupDeployment>();
+      if (!models.has(entry.model)) models.set(entry.model, entry);
+      entries.set(entry.provider, models);
+    }
+  }
+  return entries;
+}
+
+function entryOf(rules: readonly Rule[], { provider, model }: DeploymentKey): GroupDeployment | null {
+  for (const { targets } of rules) {
+    const named = targets.filter((target) => target.deployment !== null && target.provider === provider);
+    const entry = named.find((target) => target.model === model) ?? named[0];
+    if (entry) return entry.deployment;
+  }
+  return null;
 }
 
 function mapValues<In, Out>(

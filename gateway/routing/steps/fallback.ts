@@ -17,8 +17,10 @@ export interface FallbackSource {
   readonly names: readonly string[];
   /** A capability that was asked for, by name. */
   readonly capability: string | null;
-  /** Only the length of the prompt stood in the way so far. */
+  /** Only the length of the prompt stood in the way so far, or somebody refused the request for it. */
   readonly isContextTheProblem: boolean;
+  /** Somebody refused the request for what it says. */
+  readonly isContentTheProblem: boolean;
 }
 
 /** Where the tiers go; they are judged one by one, because a link's condition asks what stands before it. */
@@ -54,9 +56,13 @@ function namedFallbacks({ facts, rules }: Question, source: FallbackSource): rea
   const forContext = source.isContextTheProblem
     ? (overrides.contextWindowFallbacks ?? firstOf(reliability.contextWindowFallbacks, source.names))
     : [];
-  if (overrides.fallbacks !== null) return [...forContext, ...overrides.fallbacks];
+  const forContent = source.isContentTheProblem
+    ? (overrides.contentPolicyFallbacks ?? firstOf(reliability.contentPolicyFallbacks, source.names))
+    : [];
+  const special = [...forContext, ...forContent];
+  if (overrides.fallbacks !== null) return [...special, ...overrides.fallbacks];
   const own = source.rule ? ownFallbacks(source.rule.fallback) : [];
-  return [...forContext, ...own, ...firstOf(reliability.fallbacks, source.names), ...reliability.defaultFallbacks];
+  return [...special, ...own, ...firstOf(reliability.fallbacks, source.names), ...reliability.defaultFallbacks];
 }
 
 function ownFallbacks(fallback: FallbackTargets): readonly string[] {
