@@ -11,10 +11,13 @@ import { type Clock, systemClock } from './clock.ts';
 import type { Environment } from './config/references.ts';
 import type { Settings } from './config/settings.ts';
 import { SettingsStore } from './config/store.ts';
+import { type CooldownChange, Cooldowns } from './dispatch/cooldowns.ts';
 import { RequestDispatcher } from './dispatch/dispatch.ts';
 import { HeldBytes } from './dispatch/held-bytes.ts';
 import { Learning } from './dispatch/learning.ts';
 import { type DispatchLimits, defaultDispatchLimits } from './dispatch/limits.ts';
+import { type Guards, LiveState } from './dispatch/live-state.ts';
+import { RateLimits } from './dispatch/rate-limits.ts';
 import { Slots } from './dispatch/slots.ts';
 import { UpstreamPools } from './dispatch/upstream-pools.ts';
 import { DryRun } from './dry-run/dry-run.ts';
@@ -109,6 +112,20 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     log,
     settings: () => store.current,
   });
+  const cooldowns = new Cooldowns({
+    clock,
+    settings: () => store.current,
+    onChange: (change) => {
+      logCooldown(log, change);
+      dispatcher.reroute();
+    },
+  });
+  const rateLimits = new RateLimits({
+    clock,
+    settings: () => store.current,
+    isSingleModel: (name) => catalog.snapshot().providers.get(name)?.isSingleModel ?? false,
+  });
+  const guards: Guards = { cooldowns, rateLimits };
   const slots = new Slots(clock, (provider, queued) => catalog.setQueued(provider, queued));
   const pools = new UpstreamPools();
   const dispatchLimits = { ...defaultDispatchLimits, ...options.dispatchLimits };
@@ -121,7 +138,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     compile: rulesOf,
     draft: (text) => store.draft(text),
     unprobed: (settings) => unprobed(settings, clock),
-    state: () => learning.state(),
+    state: () => new LiveState(learning, guards),
     dice: Math.random,
     charactersPerToken: (model) => learning.charactersPerToken(model),
     conversationSecret,
@@ -134,6 +151,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     configuration: () => ({ settings: store.current, rules: rulesOf(store.current) }),
     catalog,
     learning,
+    guards,
     slots,
     log,
     dice: Math.random,
@@ -163,7 +181,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     explain: (question) => dryRun.explain(question),
     replay: (question) => dryRun.replay(question),
     historyStatus: () => history.status(),
-    renderMetrics: () => outcomes.renderMetrics(catalog.snapshot()),
+    renderMetrics: () => outcomes.renderMetrics(catalog.snapshot(), cooldowns.counts()),
     requestCount: (key) => outcomes.countOf(key),
     onRejected: (rejection) => outcomes.takeRejection(rejection),
   });
@@ -180,6 +198,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     pools.retain(new Set([...settings.providers.keys(), ...catalog.snapshot().providers.keys()]));
   });
   catalog.onChange((change) => {
+    if (change.kind === 'beat') {
+      if (change.observed !== 'down') cooldowns.probed(change.provider);
+      return;
+    }
+    dispatcher.reroute();
     if (change.kind !== 'transition') return;
     const { provider, from, to, cause, atMs } = change;
     learning.stateChanged(provider, to);
@@ -215,6 +238,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     },
     close: ({ isForced = false } = {}) => close(isForced),
   };
+}
+
+/** Whole providers at warn: nothing of theirs is asked until then. */
+function logCooldown(log: Log, { provider, model, is, because, message }: CooldownChange): void {
+  const name = model === null ? provider : `${provider}/${model}`;
+  log[model === null && is !== 'closed' ? 'warn' : 'info'](`[ROUTER] ${name}: ${is}`, { because, message });
 }
 
 function newMetrics(store: SettingsStore, catalog: Catalog, clock: Clock): Metrics {

@@ -89,8 +89,9 @@ export class Outcomes {
     return this.#answered.get(provider)?.get(model) ?? 0;
   }
 
-  renderMetrics(snapshot: Snapshot): Promise<string> {
-    return this.#metrics.render(snapshot);
+  /** `coolingDown`: deployments in cooldown by provider. */
+  renderMetrics(snapshot: Snapshot, coolingDown: ReadonlyMap<string, number>): Promise<string> {
+    return this.#metrics.render(snapshot, coolingDown);
   }
 
   /** Only while the history does not: objects kept alive just long enough to be old cost the garbage collector most. */

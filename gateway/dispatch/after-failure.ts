@@ -1,21 +1,31 @@
-// What to do after an attempt that the client has seen nothing of. Pure.
+// What a failure means for the rest of its request, by what failed and not by the status alone: the adapter has said whom
+// it blames. Pure.
 
 import { assertNever } from '../errors.ts';
-import type { Failure } from '../types.ts';
+import type { FailureKind } from '../types.ts';
 
-export type NextStep =
-  | { readonly do: 'next_candidate'; readonly because: string }
-  | { readonly do: 'stop'; readonly because: string };
+/**
+ * `stop`: nobody else is asked; `elsewhere`: others may do better, this deployment never will;
+ * `may_pass`: the same deployment may do better in a while; `loading`: it surely will.
+ */
+export type Prospect = 'stop' | 'elsewhere' | 'may_pass' | 'loading';
 
-/** Decides by what failed, not by the status alone: the adapter has said whom it blames. */
-export function afterFailure(failure: Failure, hasCandidateLeft: boolean): NextStep {
-  switch (failure.kind) {
+/** What to hope for after an attempt that the client has seen nothing of. */
+export function prospectAfter(kind: FailureKind): Prospect {
+  switch (kind) {
+    // The client has left, has seen part of the answer, or sent what every provider would refuse.
     case 'cancelled':
-      return { do: 'stop', because: 'the client has left' };
     case 'broken':
-      return { do: 'stop', because: 'the client has seen part of the answer' };
     case 'bad_request':
-      return { do: 'stop', because: 'every provider would refuse this request' };
+      return 'stop';
+    case 'auth':
+    case 'model_missing':
+    case 'context_exceeded':
+    case 'content_filtered':
+    case 'unsupported':
+      return 'elsewhere';
+    case 'loading':
+      return 'loading';
     case 'unreachable':
     case 'timeout_connect':
     case 'timeout_first_byte':
@@ -23,25 +33,17 @@ export function afterFailure(failure: Failure, hasCandidateLeft: boolean): NextS
     case 'timeout_total':
     case 'rate_limited':
     case 'overloaded':
-    case 'loading':
     case 'bad_answer':
     case 'server_error':
-    case 'model_missing':
-    case 'context_exceeded':
-    case 'content_filtered':
-    case 'auth':
-    case 'unsupported':
-      return hasCandidateLeft
-        ? { do: 'next_candidate', because: failure.kind }
-        : { do: 'stop', because: 'no candidate is left' };
+      return 'may_pass';
     default:
-      return assertNever(failure.kind);
+      return assertNever(kind);
   }
 }
 
 /** The request itself is at fault, so the provider's own words are what helps the client. */
-export function blamesRequest(failure: Failure): boolean {
-  switch (failure.kind) {
+export function blamesRequest({ kind }: { readonly kind: FailureKind }): boolean {
+  switch (kind) {
     case 'bad_request':
     case 'context_exceeded':
     case 'content_filtered':

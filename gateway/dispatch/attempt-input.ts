@@ -1,6 +1,6 @@
 // Puts together what one attempt sends: the client's own bytes with the few changes this provider needs.
 
-import type { ProviderSettings } from '../config/settings.ts';
+import type { GroupDeployment, ProviderSettings, TimeLimits } from '../config/settings.ts';
 import { GatewayError } from '../errors.ts';
 import { endpointTraits } from '../protocols/endpoints.ts';
 import { renderStreamError, streamComment } from '../protocols/errors.ts';
@@ -9,18 +9,20 @@ import { applyEdits } from '../protocols/json-text.ts';
 import { planRequestEdits } from '../protocols/request-edits.ts';
 import type { ProviderAdapter } from '../providers/provider.ts';
 import type { Rules } from '../routing/rules.ts';
-import type { Candidate, Decision, Endpoint, ProviderSnapshot, RequestFacts } from '../types.ts';
+import type { Candidate, Endpoint, ProviderSnapshot, RequestFacts, Usage } from '../types.ts';
 import type { AttemptInput, ProviderHeaders } from './attempt.ts';
+import { PROMPT_TRUNCATED, wasPromptCut } from './context-guard.ts';
 import type { ClientReply, IncomingExchange } from './exchange.ts';
 import { ownComment, ownHeaders, passHeaders, type ReplyFacts } from './reply-head.ts';
 import { upstreamHeaders } from './request-headers.ts';
-import { attemptLimits, type FirstContentFacts } from './time-limits.ts';
+import { answerLimits, attemptLimits, type FirstContentFacts } from './time-limits.ts';
 
 export interface AttemptInputSource {
   readonly exchange: IncomingExchange;
   readonly facts: RequestFacts;
-  readonly decision: Decision;
   readonly candidate: Candidate;
+  /** The `model_list` entry behind the candidate. */
+  readonly entry: GroupDeployment | null;
   readonly rules: Rules;
   readonly provider: ProviderSettings;
   readonly adapter: ProviderAdapter;
@@ -76,7 +78,7 @@ export function attemptInput(source: AttemptInputSource): PreparedAttempt {
   const isLoaded = facts_?.isLoaded ?? null;
   const loadsOnDemand = snapshot?.loadsOnDemand ?? false;
   const limits = attemptLimits(
-    [...source.rules.timeoutsFor(source.decision, candidate), provider.timeouts],
+    configuredLimits(source),
     facts.overrides.timeoutMs,
     {
       isStream: facts.isStream,
@@ -105,7 +107,7 @@ export function attemptInput(source: AttemptInputSource): PreparedAttempt {
       mustEncodeEmbeddings: endpoint === 'embeddings' && adapter.quirks.mayIgnoreBase64 && wantsBase64(exchange.json),
       reply: source.reply,
       mask: source.mask,
-      replyHead: (_status, headers) => replyHead(source, headers),
+      replyHead: (headers, usage) => replyHead(source, headers, usage),
       streamError: (failure) =>
         renderStreamError(
           endpoint,
@@ -114,6 +116,16 @@ export function attemptInput(source: AttemptInputSource): PreparedAttempt {
         ),
     },
   };
+}
+
+/** From the most particular to the most general. */
+function configuredLimits({ rules, candidate, entry, provider, facts }: AttemptInputSource): (TimeLimits | null)[] {
+  return [
+    ...rules.timeoutsFor(candidate),
+    entry && answerLimits(entry, facts.isStream),
+    provider.timeouts,
+    answerLimits(rules.settings.reliability, facts.isStream),
+  ];
 }
 
 function wantsBase64(body: unknown): boolean {
@@ -146,12 +158,17 @@ function requestBody({ exchange, facts, candidate, adapter }: AttemptInputSource
   return { body: applyEdits(exchange.body, edits), contentType: 'application/json', changes };
 }
 
-function replyHead(source: AttemptInputSource, providerHeaders: ProviderHeaders) {
-  const { facts, reply } = source;
+function replyHead(source: AttemptInputSource, providerHeaders: ProviderHeaders, usage: Usage | null) {
+  const { facts, reply, adapter, exchange, snapshot, candidate } = source;
   const isOpen = reply.isOpenedEarly;
   const replyFacts = source.replyFacts();
   if (isOpen) return { headers: [], comment: streamComment(facts.endpoint, ownComment(replyFacts)) };
   const headers = ownHeaders(replyFacts);
   passHeaders(headers, providerHeaders);
+  const { endpoint, isStream } = facts;
+  const model = snapshot?.models.get(candidate.model) ?? null;
+  if (usage !== null && wasPromptCut({ adapter, endpoint, isStream, model, json: exchange.json, usage })) {
+    headers.push('x-switchyard-warning', PROMPT_TRUNCATED);
+  }
   return { headers, comment: null };
 }

@@ -32,8 +32,9 @@ export interface AttemptInput {
   readonly reply: ClientReply;
   /** The headers of the reply for this answer, and (for a stream opened early) the comment that stands in for them. */
   readonly replyHead: (
-    status: number,
     providerHeaders: ProviderHeaders,
+    /** Null while it is not known yet. */
+    usage: Usage | null,
   ) => { readonly headers: readonly string[]; readonly comment: string | null };
   /** Blots out known secrets in what a provider said. */
   readonly mask: (text: string) => string;
@@ -207,7 +208,7 @@ class AttemptRun implements ReuseAwareHandler, AnswerHost {
   }
 
   commit(status: number, headers: ProviderHeaders): string | null {
-    const head = this.input.replyHead(status, headers);
+    const head = this.input.replyHead(headers, null);
     this.input.reply.commit(status, head.headers);
     return head.comment;
   }

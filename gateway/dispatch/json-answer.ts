@@ -126,7 +126,7 @@ export class JsonReader implements AnswerReader {
     if (encoded !== null) this.changes = ['embeddings_base64'];
     this.#host.contentSeen();
     const body = encoded ?? bytes;
-    const { headers } = this.#host.input.replyHead(this.#status, this.#headers);
+    const { headers } = this.#host.input.replyHead(this.#headers, this.usage);
     this.isCommitted = true;
     this.isDelivered = true;
     reply.send(this.#status, [...headers, 'content-length', String(body.length)], body);

@@ -1,7 +1,7 @@
 // What one decision sees of what was learned. Reading changes nothing, so that dry runs read the same.
 
 import type { StrategyOptions } from '../config/settings.ts';
-import type { RouteState } from '../routing/question.ts';
+import type { Blocked, DeploymentUse, RouteState } from '../routing/question.ts';
 import { isInPool } from '../routing/strategies/round-robin.ts';
 import type { LearnedFacts, SteadyFacts } from '../routing/strategies/strategy.ts';
 import type { Decision, RequestFacts } from '../types.ts';
@@ -27,19 +27,20 @@ type Instant = Pick<LearnedSource, 'nowMs' | 'monotonicMs'>;
 
 const NONE: RouteState['failed'] = new Map();
 
-/** The state of one decision: one instant for all its candidates. */
+/** The state of one decision: one instant for all its candidates. What has failed or is blocked is not learned: see `LiveState`. */
 export class LearnedState implements RouteState {
-  readonly failed = NONE;
+  readonly failed: RouteState['failed'];
   readonly #source: LearnedSource;
   readonly #instant: Instant;
   #pools: string[] | null = null;
 
-  constructor(source: LearnedSource) {
+  constructor(source: LearnedSource, failed: RouteState['failed'] = NONE) {
+    this.failed = failed;
     this.#source = source;
     this.#instant = { nowMs: source.nowMs, monotonicMs: source.monotonicMs };
   }
 
-  blocked(): null {
+  blocked(_use: DeploymentUse): Blocked | null {
     return null;
   }
 

@@ -20,6 +20,7 @@ export interface EndOfRequest {
   readonly bytesOut: number;
   readonly isOpenedEarly: boolean;
   readonly durationMs: number;
+  readonly warnings: readonly string[];
 }
 
 const CHARACTERS_PER_TOKEN = 4;
@@ -80,7 +81,7 @@ export function summarize(end: EndOfRequest): Outcome {
     isOpenedEarly: end.isOpenedEarly,
     variant: (answered ?? attempts.at(-1))?.variant ?? null,
     cache: null,
-    warnings: [],
+    warnings: end.warnings,
     decision: end.decision,
   };
 }

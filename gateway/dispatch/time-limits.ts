@@ -57,6 +57,22 @@ export function predictFirstContentMs(facts: FirstContentFacts): number {
 
 const DEFAULT_CONNECT_MS = 2_000;
 
+/** LiteLLM's `timeout` and `stream_timeout`, wherever they are written: all of a JSON answer, the first content of a stream. */
+export interface AnswerTimeouts {
+  readonly answerTimeoutMs: number | null;
+  readonly streamTimeoutMs: number | null;
+}
+
+/** As the time limits they come to; null: they say nothing. */
+export function answerLimits(
+  { answerTimeoutMs, streamTimeoutMs }: AnswerTimeouts,
+  isStream: boolean,
+): TimeLimits | null {
+  const ms = isStream ? (streamTimeoutMs ?? answerTimeoutMs) : answerTimeoutMs;
+  if (ms === null) return null;
+  return { connectMs: null, firstByteMs: isStream ? ms : null, idleMs: null, totalMs: isStream ? null : ms };
+}
+
 /**
  * The limits of one attempt: what is configured holds as written, the rest is predicted or the kind's default.
  * @param configured from the most to the least specific (rule, deployment, provider); the first that says something wins

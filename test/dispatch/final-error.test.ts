@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { afterFailure } from '../../gateway/dispatch/after-failure.ts';
+import { prospectAfter } from '../../gateway/dispatch/after-failure.ts';
 import { type FailedAttempt, finalError } from '../../gateway/dispatch/final-error.ts';
 import type { Failure, FailureKind } from '../../gateway/types.ts';
 
@@ -63,16 +63,20 @@ describe('when all attempts failed', () => {
 });
 
 describe('after one failure', () => {
-  const next = (kind: FailureKind, hasLeft: boolean) =>
-    afterFailure({ kind, message: '', status: null, retryAfterMs: null }, hasLeft).do;
-
-  test('what every provider would refuse, and what nobody waits for, is not asked again', () => {
-    for (const kind of ['bad_request', 'cancelled', 'broken'] as const) expect(next(kind, true)).toBe('stop');
+  test('what every provider would refuse, and what nobody waits for, is asked of nobody else', () => {
+    for (const kind of ['bad_request', 'cancelled', 'broken'] as const) expect(prospectAfter(kind)).toBe('stop');
   });
 
-  test('everything else goes to the next candidate while there is one', () => {
-    for (const kind of ['unreachable', 'auth', 'context_exceeded', 'loading', 'bad_answer'] as const) {
-      expect([next(kind, true), next(kind, false)]).toEqual(['next_candidate', 'stop']);
+  test('what this deployment will never do is asked of others only', () => {
+    for (const kind of ['auth', 'model_missing', 'context_exceeded', 'content_filtered', 'unsupported'] as const) {
+      expect(prospectAfter(kind)).toBe('elsewhere');
     }
+  });
+
+  test('everything else may pass', () => {
+    for (const kind of ['unreachable', 'timeout_total', 'rate_limited', 'overloaded', 'bad_answer'] as const) {
+      expect(prospectAfter(kind)).toBe('may_pass');
+    }
+    expect(prospectAfter('loading')).toBe('loading');
   });
 });

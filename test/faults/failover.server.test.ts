@@ -74,6 +74,8 @@ function configuration(bad: StandIn, good: StandIn, isSilent: boolean): string {
   const limit = isSilent ? ', timeouts: { first_byte: 300ms }' : '';
   return `
 routing_mode: order
+# Each request is to meet the fault.
+router_settings: { disable_cooldowns: true }
 providers:
   bad: { kind: ${bad.kind}, base_url: "${bad.url}", priority: 2${limit} }
   good: { kind: ${good.kind}, base_url: "${good.url}", priority: 1 }

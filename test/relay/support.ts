@@ -19,6 +19,9 @@ export interface FrontOptions {
   readonly extra?: readonly string[];
 }
 
+/** What becomes of one attempt is seen best where nobody is asked twice and nobody is spared. */
+const ONE_ATTEMPT = 'router_settings: { num_retries: 0, disable_cooldowns: true }';
+
 /** A gateway in front of these providers: `p1` is asked first, then `p2`, and so on. */
 export async function inFrontOf(providers: readonly Provider[], options: FrontOptions = {}): Promise<TestGateway> {
   const entries = providers.map(({ kind, url }, index) => {
@@ -33,7 +36,7 @@ export async function inFrontOf(providers: readonly Provider[], options: FrontOp
       ...(extra === undefined ? [] : [`    ${extra}`]),
     ].join('\n');
   });
-  const yaml = `providers:\n${entries.join('\n')}\nrouting_mode: order\n${options.rules ?? ''}\n`;
+  const yaml = `providers:\n${entries.join('\n')}\nrouting_mode: order\n${ONE_ATTEMPT}\n${options.rules ?? ''}\n`;
   const { dispatchLimits } = options;
   const gateway = await testGateway(yaml, dispatchLimits === undefined ? {} : { dispatchLimits });
   await listed(gateway);

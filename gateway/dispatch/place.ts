@@ -1,0 +1,87 @@
+// What an attempt takes before it may begin: a slot, and its part of the rate limits. Taken together or not at all.
+
+import type { ProviderSettings } from '../config/settings.ts';
+import type { DeploymentUse } from '../routing/question.ts';
+import type { Rules } from '../routing/rules.ts';
+import { limitsOfName } from '../routing/share.ts';
+import type { Candidate, ProviderSnapshot, RequestFacts, RequestHeaders } from '../types.ts';
+import type { RateBlock, RateLimits, Reservation } from './rate-limits.ts';
+import type { Slot, SlotOption, Waiter } from './slots.ts';
+
+/** Everything one attempt holds while it runs. */
+export interface Place {
+  readonly candidate: Candidate;
+  readonly slot: Slot;
+  /** Null: no limit concerns it. */
+  readonly reservation: Reservation | null;
+}
+
+/** Who waits in line: each API key or client program is one, whatever number of requests it sends. */
+export function waiterOf({ client, headers }: RequestFacts): Waiter {
+  return { client, priority: priorityOf(headers) };
+}
+
+function priorityOf(headers: RequestHeaders): Waiter['priority'] {
+  const value = headers['x-priority'];
+  const text = (typeof value === 'string' ? value : (value?.[0] ?? '')).trim().toLowerCase();
+  return text === 'high' || text === 'low' ? text : 'normal';
+}
+
+/** What the line needs to know of a candidate, by the limits as they are now. */
+export function slotOption(
+  { provider, model }: Candidate,
+  settings: ProviderSettings,
+  snapshot: ProviderSnapshot | null,
+  maxParallelOfModel: number | null,
+): SlotOption {
+  return {
+    provider,
+    model,
+    maxParallelRequests: snapshot === null ? settings.maxParallelRequests : snapshot.maxParallelRequests,
+    maxParallelOfModel,
+    maxQueue: settings.maxQueue,
+    queueTimeoutMs: settings.queueTimeoutMs,
+  };
+}
+
+/**
+ * Requests one deployment takes at once: its entry's number, the provider's for that model, the one for its name.
+ * @param name what was asked for, after aliases
+ */
+export function maxParallelOfModel(
+  candidate: Candidate,
+  name: string | null,
+  rules: Rules,
+  provider: ProviderSettings,
+  isSingleModel: boolean,
+): number | null {
+  const { model } = candidate;
+  return (
+    rules.entryFor(candidate)?.maxParallelRequests ??
+    rules.declared.of(provider, model, isSingleModel)?.maxParallelRequests ??
+    limitsOfName(rules.settings, name, model)?.maxParallelRequests ??
+    null
+  );
+}
+
+/**
+ * Adds the part of the rate limits to a slot.
+ * @returns null when another request has taken the last of it since the decision; the slot is given back then
+ */
+export function admit(
+  candidate: Candidate,
+  slot: Slot,
+  use: DeploymentUse,
+  limits: RateLimits,
+): Place | null | Promise<Place | null> {
+  if (!limits.hasLimits) return { candidate, slot, reservation: null };
+  const reserved = limits.reserve(use);
+  if (reserved instanceof Promise) return reserved.then((one) => placeOr(candidate, slot, one));
+  return placeOr(candidate, slot, reserved);
+}
+
+function placeOr(candidate: Candidate, slot: Slot, reserved: Reservation | RateBlock): Place | null {
+  if ('end' in reserved) return { candidate, slot, reservation: reserved };
+  slot.release();
+  return null;
+}
