@@ -441,10 +441,13 @@ describe('fairness of the line', () => {
         const leads = new Leads();
         for (const { client, releases } of arrivals) {
           leads.comes(client);
-          slots.wait([option], { client, priority: 'normal' }).slot.then((slot) => {
-            held.push(slot);
-            leads.isServed(client);
-          });
+          slots.wait([option], { client, priority: 'normal' }).slot.then(
+            (slot) => {
+              held.push(slot);
+              leads.isServed(client);
+            },
+            () => undefined,
+          );
           await settle();
           for (let count = 0; count < releases; count += 1) {
             held.shift()?.release();
