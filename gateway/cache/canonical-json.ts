@@ -12,6 +12,8 @@ const CLOSE_BRACKET = 0x5d;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 const SPACE = 0x20;
+const SLASH = 0x2f;
+const LETTER_U = 0x75;
 
 /**
  * The text without white space, with members sorted by key and strings spelled in one way. Numbers stay as written:
@@ -107,7 +109,7 @@ class Speller {
   #string(start: number): number {
     const end = skipString(this.#in, start);
     const raw = this.#in.subarray(start, end);
-    const respelled = raw.includes(BACKSLASH) ? respell(raw) : null;
+    const respelled = hasOtherSpelling(raw) ? respell(raw) : null;
     if (respelled !== null) this.#length += this.#out.write(respelled, this.#length);
     else {
       this.#out.set(raw, this.#length);
@@ -149,6 +151,17 @@ class Speller {
     if (!isEmpty) this.#length -= 1;
     this.#put(bracket);
   }
+}
+
+/** Whether some escape may not be as `JSON.stringify` writes it: all but these two kinds have one spelling only. */
+function hasOtherSpelling(raw: Buffer): boolean {
+  if (!raw.includes(BACKSLASH)) return false;
+  for (let at = 0; at < raw.length; at += 1) {
+    if (raw[at] !== BACKSLASH) continue;
+    at += 1;
+    if (raw[at] === LETTER_U || raw[at] === SLASH) return true;
+  }
+  return false;
 }
 
 /** A string with escapes as `JSON.stringify` spells it; null: it cannot be read without loss. */

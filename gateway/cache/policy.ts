@@ -16,8 +16,8 @@ export interface CachePolicy {
   readonly namespace: string | null;
 }
 
-/** Finding the key of a longer body would hold up other requests noticeably. */
-const LONGEST_BODY_BYTES = 4 * 1024 * 1024;
+/** Finding the key of a longer body would hold up other requests: 1 MB takes up to 15 ms. */
+const LONGEST_BODY_BYTES = 1024 * 1024;
 
 /** Facts about models and prompts: asked for because they may have changed. */
 const NEVER: ReadonlySet<Endpoint> = new Set<Endpoint>(['ollama_show', 'messages_count_tokens']);

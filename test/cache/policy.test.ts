@@ -49,7 +49,7 @@ describe('which requests the cache has to do with', () => {
     ['unloading a model', { endpoint: 'ollama_generate', body: { model: 'tiny', prompt: '', keep_alive: 0 } }],
     ['loading a model by a chat', { endpoint: 'ollama_chat', body: { model: 'tiny', messages: [] } }],
     ['loading a model by an embedding', { endpoint: 'ollama_embed', body: { model: 'tiny', input: '' } }],
-    ['a body of more than 4 MB', { body: { model: 'tiny', prompt: 'x'.repeat(4 * 1024 * 1024) } }],
+    ['a body of more than 1 MB', { body: { model: 'tiny', prompt: 'x'.repeat(1024 * 1024) } }],
   ])('never %s', (_, changes) => {
     expect(policy(changes)).toBeNull();
   });
