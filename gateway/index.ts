@@ -4,6 +4,7 @@ import { createHmac, randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { AnswerCache } from './cache/answer-cache.ts';
 import { Catalog } from './catalog/catalog.ts';
 import type { DiscoveryOptions } from './catalog/discovery-watch.ts';
 import { StateFile } from './catalog/state-file.ts';
@@ -11,6 +12,7 @@ import { type Clock, systemClock } from './clock.ts';
 import type { Environment } from './config/references.ts';
 import type { Settings } from './config/settings.ts';
 import { SettingsStore } from './config/store.ts';
+import { AnswerReuse } from './dispatch/answer-reuse.ts';
 import { type CooldownChange, Cooldowns } from './dispatch/cooldowns.ts';
 import { RequestDispatcher } from './dispatch/dispatch.ts';
 import { HeldBytes } from './dispatch/held-bytes.ts';
@@ -105,7 +107,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         : { ...options.discovery, ollamaHost: env.OLLAMA_HOST, ownPorts: () => (ownPort === 0 ? [] : [ownPort]) },
   });
   const history = openHistory({ folder: dataFolder, settings: store.current.history, log, clock, instance });
-  const outcomes = new Outcomes(newMetrics(store, catalog, clock), history, log);
+  const cache = new AnswerCache({ clock, settings: () => store.current });
+  const outcomes = new Outcomes(newMetrics(store, catalog, cache, clock), history, log);
   const learning = new Learning({
     path: join(dataFolder, 'learned.json'),
     clock,
@@ -153,6 +156,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     learning,
     guards,
     slots,
+    reuse: new AnswerReuse(cache),
     log,
     dice: Math.random,
     instance,
@@ -246,9 +250,10 @@ function logCooldown(log: Log, { provider, model, is, because, message }: Cooldo
   log[model === null && is !== 'closed' ? 'warn' : 'info'](`[ROUTER] ${name}: ${is}`, { because, message });
 }
 
-function newMetrics(store: SettingsStore, catalog: Catalog, clock: Clock): Metrics {
+function newMetrics(store: SettingsStore, catalog: Catalog, cache: AnswerCache, clock: Clock): Metrics {
   return new Metrics({
     clock,
+    cacheCounts: () => cache.stats(),
     isListed: (provider, model) => catalog.snapshot().providers.get(provider)?.models.has(model) === true,
     priceOf: (provider, model) => {
       const declared = store.current.providers.get(provider)?.models.get(model);

@@ -27,6 +27,11 @@ export class AnswerReuse {
     return this.#held.held;
   }
 
+  /** Asked before anything else: while it is off, a request costs nothing more. */
+  get isEnabled(): boolean {
+    return this.#cache.isEnabled;
+  }
+
   /** Null: the cache has nothing to do with this request. */
   begin(exchange: IncomingExchange, facts: RequestFacts, decision: Decision): RequestReuse | null {
     if (!this.#cache.isEnabled) return null;

@@ -7,6 +7,7 @@ import type { GatewayError } from '../errors.ts';
 import type { Rules } from '../routing/rules.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Outcome, RequestFacts, Snapshot } from '../types.ts';
+import type { AnswerReuse } from './answer-reuse.ts';
 import type { AttemptContext } from './attempt.ts';
 import type { IncomingExchange } from './exchange.ts';
 import type { Learning } from './learning.ts';
@@ -34,6 +35,7 @@ export interface DispatchDependencies extends AttemptContext {
   readonly learning: Learning;
   readonly guards: Guards;
   readonly slots: Slots;
+  readonly reuse: AnswerReuse;
   readonly log: Log;
   readonly dice: () => number;
   /** A random id of this process, sent as the hop header. */

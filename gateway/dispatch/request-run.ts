@@ -22,6 +22,7 @@ import type {
   Usage,
 } from '../types.ts';
 import { prospectAfter } from './after-failure.ts';
+import type { RequestReuse } from './answer-reuse.ts';
 import { type AttemptResult, type RunningAttempt, startAttempt } from './attempt.ts';
 import { type AttemptInputSource, attemptInput, type PreparedAttempt } from './attempt-input.ts';
 import { PROMPT_TRUNCATED, wasPromptCut } from './context-guard.ts';
@@ -80,6 +81,7 @@ export class RequestRun {
   #abortedBy: GatewayError | null = null;
   #attempt: RunningAttempt | null = null;
   #waiting: Waiting | null = null;
+  #reuse: RequestReuse | null = null;
   #pause: Pause | null = null;
 
   constructor(deps: DispatchDependencies, exchange: IncomingExchange) {
@@ -99,6 +101,7 @@ export class RequestRun {
     const decision = this.#decide(facts);
     this.#deps.log.info(logLine(facts, decision));
     if (facts.overrides.mockTesting.length > 0) this.#mock(facts, decision);
+    else if (this.#deps.reuse.isEnabled && (await this.#answerFromCache(facts, decision))) return;
     this.#requireCandidates();
     const filler = facts.isStream ? streamFiller(facts.endpoint) : null;
     if (filler !== null) {
@@ -150,7 +153,13 @@ export class RequestRun {
     else sendError(this.#reply, this.#exchange, this.#error, this.#replyFacts(null));
   }
 
+  /** Called once, at the end. */
   outcome(): Outcome {
+    const outcome = this.#summary();
+    return this.#reuse?.close(outcome, this.#last?.contentCharacters ?? 0) ?? outcome;
+  }
+
+  #summary(): Outcome {
     return summarize({
       exchange: this.#exchange,
       facts: this.#facts,
@@ -172,6 +181,17 @@ export class RequestRun {
   basis(): DecisionBasis | null {
     if (this.#facts === null || this.#snapshot === null) return null;
     return { facts: this.#facts, snapshot: this.#snapshot, settings: this.#configuration.settings };
+  }
+
+  /** True: it did. Else the answer to come is recorded for the next one who asks the same. */
+  async #answerFromCache(facts: RequestFacts, decision: Decision): Promise<boolean> {
+    const reuse = this.#deps.reuse.begin(this.#exchange, facts, decision);
+    this.#reuse = reuse;
+    if (reuse === null) return false;
+    const answer = await reuse.find();
+    if (answer === null) reuse.record(this.#reply);
+    else reuse.serve(this.#reply, answer, this.#replyFacts(null), this.#deps.clock.now());
+    return answer !== null;
   }
 
   // ---- decisions
@@ -500,6 +520,7 @@ export class RequestRun {
       decisionMs: this.#decisionMs,
       queuedMs: this.#queuedMs,
       elapsedMs: this.#deps.clock.monotonic() - this.#exchange.receivedAt,
+      cache: this.#reuse?.header ?? null,
     };
   }
 
