@@ -112,6 +112,14 @@ describe('the cache in Redis', () => {
     expect(clock.pending).toBe(0);
   });
 
+  test('is spared answers that memory would not take either', () => {
+    const store = storeOf(() => null);
+    const { answers, planned, set } = setup(() => store);
+    set({ store: 'redis' });
+    expect(answers.keep(planned(), whole, answer({ body: Buffer.alloc(8 * 1024 * 1024 + 1) }))).toBe(false);
+    expect(store.kept.size).toBe(0);
+  });
+
   test('that takes longer than 50 ms has nothing, and leaves no timer', async () => {
     const { promise: never } = Promise.withResolvers<CachedAnswer | null>();
     const { answers, planned, set, clock } = setup(() => storeOf(() => never));
