@@ -1,11 +1,17 @@
 // Keeps the history within its age and size, a few rows at a time so that writing is never held up for long.
+// What happened goes first; sums of it stay longer.
 
 import type Database from 'better-sqlite3';
 import type { HistorySettings } from '../config/settings.ts';
+import { HealthRollup } from './health-rollup.ts';
+import { dayMs, floorTo, grainMs, keptSinceMs } from './limits.ts';
+import { Meta } from './meta.ts';
+import { ProviderNames } from './provider-names.ts';
+import { RequestRollup } from './request-rollup.ts';
+import { removeMinutes, removeOldSums } from './sum-retention.ts';
 
 const rowsPerStep = 500;
 const pagesPerStep = 500;
-const dayMs = 86_400_000;
 const megabyte = 1_048_576;
 /** How long requests can be decided again. */
 const replayableForMs = 48 * 3_600_000;
@@ -13,7 +19,7 @@ const replayableForMs = 48 * 3_600_000;
 const shareLeft = 0.9;
 
 /**
- * Removes requests and transitions that are too old, then the oldest until the size is right, then gives the room back.
+ * Brings the sums up to date, removes what is too old, then the oldest until the size is right, then gives the room back.
  * Yields after each short transaction how many rows that one removed. Throws SQLite's errors.
  */
 export function* retain(
@@ -21,27 +27,98 @@ export function* retain(
   settings: HistorySettings,
   nowMs: number,
 ): Generator<number, void, void> {
+  const rollups = [new RequestRollup(database), new HealthRollup(database)];
+  for (const rollup of rollups) while (rollup.step()) yield 0;
   const oldestMs = nowMs - settings.retentionDays * dayMs;
-  yield* inSteps(database, 'DELETE FROM transitions WHERE at_ms < ?', oldestMs);
-  yield* inSteps(database, 'DELETE FROM requests WHERE received_at_ms < ?', oldestMs);
+  const details = detailTables(database);
+  // Whole hours: an hour whose beats are partly gone cannot be summed up again.
+  for (const table of details)
+    yield* removeBefore(table, table.isWholeHours ? floorTo(oldestMs, grainMs.hour) : oldestMs);
+  raiseHealthFloor(database, floorTo(oldestMs, grainMs.hour));
+  yield* removeOldSums(database, settings, nowMs);
+  database.prepare('DELETE FROM sessions WHERE alive_at_ms < ?').run(keptSinceMs('day', settings, nowMs));
+  database.prepare('DELETE FROM sleeps WHERE to_ms < ?').run(keptSinceMs('day', settings, nowMs));
   yield* forgetBases(database, nowMs - replayableForMs);
-  yield* untilSmaller(database, settings.maxMb * megabyte);
+  yield* untilSmaller(database, settings.maxMb * megabyte, details, nowMs);
   yield* vacuum(database);
-  database
-    .prepare("INSERT OR REPLACE INTO meta (name, value) VALUES ('retained_at_ms', ?)")
-    .run(String(Math.trunc(nowMs)));
+  new Meta(database).set('retained_at_ms', nowMs);
 }
 
-function* inSteps(database: Database.Database, sql: string, oldestMs: number): Generator<number, void, void> {
-  const [from, condition] = sql.replace('DELETE FROM ', '').split(' WHERE ');
-  const rows = database.prepare<[number, number]>(
-    `DELETE FROM ${from} WHERE seq IN (SELECT seq FROM ${from} WHERE ${condition} LIMIT ?)`,
+/** A table of single things that happened. */
+interface DetailTable {
+  readonly isWholeHours: boolean;
+  /** Time of its oldest row; null: it is empty. */
+  readonly oldestMs: () => number | null;
+  /** Removes at most so many rows older than that, the oldest first. Returns how many. */
+  readonly remove: (beforeMs: number, limit: number) => number;
+}
+
+function detailTables(database: Database.Database): DetailTable[] {
+  return [
+    requestTable(database),
+    ...beatTables(database),
+    plainTable(database, 'transitions', true),
+    plainTable(database, 'events', false),
+    plainTable(database, 'hardware', false),
+  ];
+}
+
+/** Attempts go with their request by foreign key. A block of decisions goes when no request refers to it or to an older one. */
+function requestTable(database: Database.Database): DetailTable {
+  const rollup = new RequestRollup(database);
+  const plain = plainTable(database, 'requests', false, 'received_at_ms');
+  const remove = database.transaction((beforeMs: number, limit: number) => {
+    const removed = plain.remove(beforeMs, limit);
+    database.exec(
+      `DELETE FROM decisions WHERE block <
+       ifnull((SELECT decision_block FROM requests WHERE decision_block > 0 ORDER BY seq LIMIT 1), 9e18)`,
+    );
+    database.exec('DELETE FROM facts WHERE last_request < ifnull((SELECT min(seq) FROM requests), 9e18)');
+    rollup.forgetRemoved();
+    return removed;
+  });
+  return { ...plain, remove };
+}
+
+/** One per provider: that is how their index goes. */
+function beatTables(database: Database.Database): DetailTable[] {
+  const oldest = database.prepare<[number], { at: number | null }>(
+    'SELECT min(at_ms) AS at FROM beats WHERE provider = ?',
   );
+  const old = database.prepare<[number, number, number, number]>(
+    `DELETE FROM beats WHERE provider = ? AND at_ms < ? AND at_ms <=
+     (SELECT max(at_ms) FROM (SELECT at_ms FROM beats WHERE provider = ? ORDER BY at_ms LIMIT ?))`,
+  );
+  return new ProviderNames(database).all().map(({ provider }) => ({
+    isWholeHours: true,
+    oldestMs: () => oldest.get(provider)?.at ?? null,
+    remove: (beforeMs, limit) => old.run(provider, beforeMs, provider, limit).changes,
+  }));
+}
+
+function plainTable(database: Database.Database, table: string, isWholeHours: boolean, time = 'at_ms'): DetailTable {
+  const oldest = database.prepare<[], { at: number | null }>(`SELECT min(${time}) AS at FROM ${table}`);
+  const old = database.prepare<[number, number]>(
+    `DELETE FROM ${table} WHERE rowid IN (SELECT rowid FROM ${table} WHERE ${time} < ? ORDER BY ${time} LIMIT ?)`,
+  );
+  return {
+    isWholeHours,
+    oldestMs: () => oldest.get()?.at ?? null,
+    remove: (beforeMs, limit) => old.run(beforeMs, limit).changes,
+  };
+}
+
+function* removeBefore(table: DetailTable, beforeMs: number): Generator<number, void, void> {
   for (;;) {
-    const removed = removeWith(database, () => rows.run(oldestMs, rowsPerStep).changes);
+    const removed = table.remove(beforeMs, rowsPerStep);
     if (removed > 0) yield removed;
     if (removed < rowsPerStep) return;
   }
+}
+
+function raiseHealthFloor(database: Database.Database, floorMs: number): void {
+  const meta = new Meta(database);
+  if (floorMs > (meta.get('health_floor_ms') ?? 0)) meta.set('health_floor_ms', floorMs);
 }
 
 /** Facts, snapshots and rules that no request of the last 48 hours names. */
@@ -59,28 +136,31 @@ function* forgetBases(database: Database.Database, beforeMs: number): Generator<
   database.exec('DELETE FROM model_lists WHERE list NOT IN (SELECT value FROM snapshots, json_each(snapshots.lists))');
 }
 
-function* untilSmaller(database: Database.Database, maxBytes: number): Generator<number, void, void> {
+/** The oldest go, of whatever table, an hour at a time; then sums of minutes. Those of hours and days are never too large. */
+function* untilSmaller(
+  database: Database.Database,
+  maxBytes: number,
+  details: readonly DetailTable[],
+  nowMs: number,
+): Generator<number, void, void> {
   if (usedBytes(database) <= maxBytes) return;
-  const oldest = database.prepare<[number]>(
-    'DELETE FROM requests WHERE seq IN (SELECT seq FROM requests ORDER BY seq LIMIT ?)',
-  );
   while (usedBytes(database) > maxBytes * shareLeft) {
-    const removed = removeWith(database, () => oldest.run(rowsPerStep).changes);
-    if (removed === 0) return;
-    yield removed;
-  }
-}
-
-/** Attempts go with their request by foreign key. A block of decisions goes when no request refers to it or to an older one. */
-function removeWith(database: Database.Database, remove: () => number): number {
-  return database.transaction(() => {
-    const removed = remove();
-    database.exec(
-      'DELETE FROM decisions WHERE block < ifnull((SELECT decision_block FROM requests WHERE decision_block > 0 ORDER BY seq LIMIT 1), 9e18)',
+    const oldest = details.reduce(
+      (least, { oldestMs }) => Math.min(least, oldestMs() ?? least),
+      Number.POSITIVE_INFINITY,
     );
-    database.exec('DELETE FROM facts WHERE last_request < ifnull((SELECT min(seq) FROM requests), 9e18)');
-    return removed;
-  })();
+    if (oldest === Number.POSITIVE_INFINITY) {
+      yield removeMinutes(database, nowMs);
+      return;
+    }
+    const beforeMs = floorTo(oldest, grainMs.hour) + grainMs.hour;
+    for (const table of details) {
+      const removed = table.remove(beforeMs, rowsPerStep);
+      if (removed > 0) yield removed;
+      if (usedBytes(database) <= maxBytes * shareLeft) break;
+    }
+    raiseHealthFloor(database, beforeMs);
+  }
 }
 
 function* vacuum(database: Database.Database): Generator<number, void, void> {
