@@ -15,7 +15,7 @@ import { PROMPT_TRUNCATED, wasPromptCut } from './context-guard.ts';
 import type { ClientReply, IncomingExchange } from './exchange.ts';
 import { ownComment, ownHeaders, passHeaders, type ReplyFacts } from './reply-head.ts';
 import { upstreamHeaders } from './request-headers.ts';
-import { answerLimits, attemptLimits, type FirstContentFacts } from './time-limits.ts';
+import { answerLimits, attemptLimits, type FirstContentFacts, fairFirstContentMs } from './time-limits.ts';
 
 export interface AttemptInputSource {
   readonly exchange: IncomingExchange;
@@ -43,6 +43,8 @@ export interface PreparedAttempt {
   readonly changes: readonly string[];
   /** The model is not known to be loaded where models load on demand. */
   readonly isCold: boolean;
+  /** The client wants to wait less than this deployment may fairly take: running out of that time blames nobody. */
+  readonly isImpatient: boolean;
 }
 
 const GENERATING: ReadonlySet<Endpoint> = new Set<Endpoint>([
@@ -77,23 +79,23 @@ export function attemptInput(source: AttemptInputSource): PreparedAttempt {
   const facts_ = snapshot?.models.get(candidate.model);
   const isLoaded = facts_?.isLoaded ?? null;
   const loadsOnDemand = snapshot?.loadsOnDemand ?? false;
-  const limits = attemptLimits(
-    configuredLimits(source),
-    facts.overrides.timeoutMs,
-    {
-      isStream: facts.isStream,
-      isGenerating: GENERATING.has(endpoint),
-      loadsOnDemand,
-      isLoaded,
-      promptTokens: facts.promptTokens,
-      maxTokens: facts.maxTokens,
-      learned: source.learned,
-      hasUntriedCandidate: source.hasUntriedCandidate,
-    },
-    adapter.defaultIdleMs(facts.needs.includes('tools')),
-  );
+  const configured = configuredLimits(source);
+  const firstContent: FirstContentFacts = {
+    isStream: facts.isStream,
+    isGenerating: GENERATING.has(endpoint),
+    loadsOnDemand,
+    isLoaded,
+    promptTokens: facts.promptTokens,
+    maxTokens: facts.maxTokens,
+    learned: source.learned,
+    hasUntriedCandidate: source.hasUntriedCandidate,
+  };
+  const ownMs = facts.overrides.timeoutMs;
+  const idleMs = adapter.defaultIdleMs(facts.needs.includes('tools'));
+  const limits = attemptLimits(configured, ownMs, firstContent, idleMs);
   return {
     changes,
+    isImpatient: ownMs !== null && ownMs < fairFirstContentMs(configured, firstContent),
     isCold: loadsOnDemand && isLoaded !== true,
     input: {
       endpoint,

@@ -338,6 +338,7 @@ export class RequestRun {
   async #takePlace(facts: RequestFacts): Promise<Place | null> {
     let full: SlotOption[] | null = null;
     for (const candidate of this.#candidates) {
+      if (this.#isTakenOut(candidate, facts)) continue;
       const option = this.#slotOption(candidate);
       const slot = this.#deps.slots.tryTakeOne(option);
       if (slot === null) {
@@ -346,10 +347,19 @@ export class RequestRun {
         continue;
       }
       const place = admit(candidate, slot, this.#useOf(candidate, facts), this.#deps.guards.rateLimits);
-      const taken = place instanceof Promise ? await place : place;
+      const taken = place instanceof Promise ? await this.#stillOpen(place, facts) : place;
       if (taken !== null) return taken;
     }
     return full === null ? null : this.#waitForPlace(facts, full);
+  }
+
+  /** While the shared limits were asked, others may have found the deployment failing. */
+  async #stillOpen(place: Promise<Place | null>, facts: RequestFacts): Promise<Place | null> {
+    const taken = await place;
+    if (taken === null || !this.#isTakenOut(taken.candidate, facts)) return taken;
+    taken.reservation?.end({ tokens: 0, wasSent: false });
+    taken.slot.release();
+    return null;
   }
 
   async #waitForPlace(facts: RequestFacts, options: readonly SlotOption[]): Promise<Place | null> {
@@ -380,11 +390,12 @@ export class RequestRun {
     }
   }
 
-  /** It began to cool down while the request waited for it. */
+  /** It began to cool down, or another took its one trial, since it was decided for. */
   #isTakenOut(candidate: Candidate, facts: RequestFacts): boolean {
     const { guards, learning } = this.#deps;
     if (guards.cooldowns.isIdle || isTriedAnyway(candidate)) return false;
-    return new LiveState(learning, guards, undefined, this.#again).blocked(this.#useOf(candidate, facts)) !== null;
+    const use = { ...this.#useOf(candidate, facts), promptTokens: 0 };
+    return new LiveState(learning, guards, undefined, this.#again).blocked(use) !== null;
   }
 
   #useOf(candidate: Candidate, { promptTokens }: RequestFacts): DeploymentUse {
@@ -417,13 +428,15 @@ export class RequestRun {
     this.#opening?.whileSilent();
     let result: AttemptResult | null = null;
     let failure: Failure | null = null;
+    let isBlameless = false;
     try {
-      const { input, changes, isCold } = this.#prepare(facts, candidate, { entry, snapshot, learned });
+      const { input, changes, isCold, isImpatient } = this.#prepare(facts, candidate, { entry, snapshot, learned });
       this.#attempt = startAttempt(this.#deps, input);
       result = await this.#attempt.result;
       failure = result.failure;
       this.#last = result;
-      lesson.end(result);
+      isBlameless = isImpatient && isTimeout(failure);
+      lesson.end(isBlameless ? { ...result, failure: CLIENTS_LIMIT } : result);
       const record: Attempt = {
         provider: candidate.provider,
         model: candidate.model,
@@ -440,7 +453,7 @@ export class RequestRun {
         changes: result.changes.length === 0 ? changes : [...changes, ...result.changes],
       };
       this.#attempts.push(record);
-      catalog.reportAttempt(record);
+      if (!isBlameless) catalog.reportAttempt(record);
       if (result.ended === 'failed' && failure !== null) {
         this.#noteFailure(candidate, failure, result.refusal, entry, input.limits.firstContentMs);
       } else this.#guardContext(facts, candidate, result.usage);
@@ -449,7 +462,7 @@ export class RequestRun {
       this.#attempt = null;
       inFlight.end({ abandoned: result?.ended === 'cancelled' && !facts.isStream });
       // Without a result the gateway itself failed: nobody is to blame, and nothing is known to have been taken.
-      if (result === null) trial.abandon();
+      if (result === null || isBlameless) trial.abandon();
       else trial.end(failure);
       reservation?.end({
         tokens: result === null ? null : takenTokens(result, facts.promptTokens),
@@ -540,6 +553,18 @@ export class RequestRun {
       throw new GatewayError('internal', `provider ${name} was decided for but is not configured`);
     return provider;
   }
+}
+
+/** What a time limit of the client's own comes to for all who learn from attempts. */
+const CLIENTS_LIMIT: Failure = Object.freeze({
+  kind: 'cancelled',
+  message: 'the client did not want to wait longer',
+  status: null,
+  retryAfterMs: null,
+});
+
+function isTimeout(failure: Failure | null): boolean {
+  return failure?.kind === 'timeout_first_byte' || failure?.kind === 'timeout_total';
 }
 
 /** Kept ones, and those that only lack a free place: waiting for one is the queue's business. */

@@ -55,6 +55,12 @@ export function predictFirstContentMs(facts: FirstContentFacts): number {
   return Math.min(BASE_MS + loadMs + (learned?.queueAheadMs ?? 0) + prefillMs + generationMs, LONGEST_MS);
 }
 
+/** What a deployment may fairly take to its first content, whatever one client's patience. */
+export function fairFirstContentMs(configured: readonly (TimeLimits | null)[], facts: FirstContentFacts): number {
+  for (const limits of configured) if (limits !== null && limits.firstByteMs !== null) return limits.firstByteMs;
+  return predictFirstContentMs({ ...facts, hasUntriedCandidate: true });
+}
+
 const DEFAULT_CONNECT_MS = 2_000;
 
 /** LiteLLM's `timeout` and `stream_timeout`, wherever they are written: all of a JSON answer, the first content of a stream. */
