@@ -1,48 +1,32 @@
 // One request from its facts to its end: decide, take a place, make an attempt, look at how it failed, decide again.
 // All rules are elsewhere; this is the order they are asked in.
 
-import type { GroupDeployment, ProviderSettings } from '../config/settings.ts';
 import { GatewayError } from '../errors.ts';
 import { streamFiller } from '../protocols/errors.ts';
-import { adapters } from '../providers/index.ts';
-import { isTriedAnyway, TRIED_ANYWAY } from '../routing/ballot.ts';
 import { logLine } from '../routing/explain.ts';
-import type { DeploymentUse } from '../routing/question.ts';
 import { route } from '../routing/route.ts';
 import { maskSecrets } from '../telemetry/log.ts';
-import type {
-  Attempt,
-  Candidate,
-  Decision,
-  Failure,
-  Outcome,
-  ProviderSnapshot,
-  RequestFacts,
-  Snapshot,
-  Usage,
-} from '../types.ts';
+import type { Attempt, Candidate, Decision, Failure, Outcome, RequestFacts, Snapshot } from '../types.ts';
 import { prospectAfter } from './after-failure.ts';
 import type { RequestReuse } from './answer-reuse.ts';
-import { type AttemptResult, type RunningAttempt, startAttempt } from './attempt.ts';
-import { type AttemptInputSource, attemptInput, type PreparedAttempt } from './attempt-input.ts';
-import { PROMPT_TRUNCATED, wasPromptCut } from './context-guard.ts';
+import type { AttemptResult } from './attempt.ts';
+import { AttemptMaker } from './attempt-maker.ts';
+import { PROMPT_TRUNCATED } from './context-guard.ts';
 import type { ActiveConfiguration, DecisionBasis, DispatchDependencies } from './dispatch.ts';
 import { EarlyOpening } from './early-opening.ts';
 import { ClientReply, type IncomingExchange } from './exchange.ts';
 import { exchangeFacts, modelIn } from './exchange-facts.ts';
 import { FailureLog } from './failure-log.ts';
 import { finalError } from './final-error.ts';
-import type { Lesson } from './lesson.ts';
 import { LiveState, NONE_AGAIN } from './live-state.ts';
 import { MOCK_TESTING_IGNORED, mockFailure } from './mock-testing.ts';
 import { type Pause, pause } from './pause.ts';
-import { admit, maxParallelOfModel, type Place, slotOption, waiterOf } from './place.ts';
+import type { Place } from './place.ts';
+import { type Choice, PlaceTaker } from './place-taker.ts';
 import { earlyHead, sendError, sendProviderWords } from './reply-error.ts';
 import { planRetry, type RetryPlan } from './retry-plan.ts';
 import { secretsOf } from './secrets.ts';
-import type { SlotOption, Waiting } from './slots.ts';
 import { summarize } from './summary.ts';
-import { takenTokens, wasSent } from './taken-tokens.ts';
 import { warmCheck } from './warm-check.ts';
 
 /** Places that others took between decision and action, before the request gives up on deciding again. */
@@ -74,13 +58,12 @@ export class RequestRun {
   #because: string | null = null;
   #warnings: string[] = [];
   #decisionMs = 0;
-  #queuedMs = 0;
   #opening: EarlyOpening | null = null;
   #last: AttemptResult | null = null;
   #error: GatewayError | null = null;
   #abortedBy: GatewayError | null = null;
-  #attempt: RunningAttempt | null = null;
-  #waiting: Waiting | null = null;
+  readonly #places: PlaceTaker;
+  readonly #maker: AttemptMaker;
   #reuse: RequestReuse | null = null;
   #pause: Pause | null = null;
 
@@ -90,6 +73,8 @@ export class RequestRun {
     this.#configuration = deps.configuration();
     this.#charactersPerToken = deps.learning.charactersPerToken(modelIn(exchange.json));
     this.#reply = new ClientReply(exchange.response);
+    this.#places = new PlaceTaker(deps, this.#configuration, this.#reply);
+    this.#maker = new AttemptMaker(deps, this.#configuration, exchange, this.#reply, this.#charactersPerToken);
   }
 
   async serve(): Promise<void> {
@@ -119,19 +104,19 @@ export class RequestRun {
   /** Stops whatever it is doing; `serve` ends with that error. */
   abort(error: GatewayError): void {
     this.#abortedBy = error;
-    this.#waiting?.cancel();
+    this.#places.cancel();
     this.#pause?.end();
-    this.#attempt?.cut(error.message);
+    this.#maker.cut(error.message);
   }
 
   /** While it waits for a place: decides anew, because providers came or went. It keeps its place in line. */
   reroute(): void {
-    if (this.#waiting === null || this.#facts === null) return;
+    if (!this.#places.isWaiting || this.#facts === null) return;
     this.#decide(this.#facts);
-    if (this.#candidates.length > 0) this.#waiting.replace(this.#candidates.map((one) => this.#slotOption(one)));
+    if (this.#candidates.length > 0) this.#places.replace(this.#choice(this.#facts));
     else {
       this.#abortedBy = this.#decisionError();
-      this.#waiting.cancel();
+      this.#places.cancel();
     }
   }
 
@@ -165,7 +150,7 @@ export class RequestRun {
       facts: this.#facts,
       decision: this.#decision,
       decisionMs: this.#decisionMs,
-      queuedMs: this.#queuedMs,
+      queuedMs: this.#places.queuedMs,
       attempts: this.#attempts,
       last: this.#last,
       error: this.#error,
@@ -270,10 +255,10 @@ export class RequestRun {
         }
         continue;
       }
-      const result = await this.#try(facts, place);
-      if (result.ended !== 'failed' || result.failure === null) return;
-      if (prospectAfter(result.failure.kind) === 'stop') break;
-      if (!this.#goOnAfter(place.candidate, result.failure, facts)) await this.#waitToAskAgain(facts);
+      const failure = await this.#try(facts, place);
+      if (failure === null) return;
+      if (prospectAfter(failure.kind) === 'stop') break;
+      if (!this.#goOnAfter(place.candidate, failure, facts)) await this.#waitToAskAgain(facts);
     }
     this.#endUnanswered();
   }
@@ -332,193 +317,42 @@ export class RequestRun {
     });
   }
 
-  // ---- places
-
-  /** A place at the first candidate that has one free, else at the first where one frees. Null: decide again. */
-  async #takePlace(facts: RequestFacts): Promise<Place | null> {
-    let full: SlotOption[] | null = null;
-    for (const candidate of this.#candidates) {
-      if (this.#isTakenOut(candidate, facts)) continue;
-      const option = this.#slotOption(candidate);
-      const slot = this.#deps.slots.tryTakeOne(option);
-      if (slot === null) {
-        full ??= [];
-        full.push(option);
-        continue;
-      }
-      const place = admit(candidate, slot, this.#useOf(candidate, facts), this.#deps.guards.rateLimits);
-      const taken = place instanceof Promise ? await this.#stillOpen(place, facts) : place;
-      if (taken !== null) return taken;
-    }
-    return full === null ? null : this.#waitForPlace(facts, full);
-  }
-
-  /** While the shared limits were asked, others may have found the deployment failing. */
-  async #stillOpen(place: Promise<Place | null>, facts: RequestFacts): Promise<Place | null> {
-    const taken = await place;
-    if (taken === null || !this.#isTakenOut(taken.candidate, facts)) return taken;
-    taken.reservation?.end({ tokens: 0, wasSent: false });
-    taken.slot.release();
-    return null;
-  }
-
-  async #waitForPlace(facts: RequestFacts, options: readonly SlotOption[]): Promise<Place | null> {
-    const { clock, slots, guards } = this.#deps;
-    const startedAt = clock.monotonic();
-    const waiting = slots.wait(options, waiterOf(facts));
-    this.#waiting = waiting;
-    this.#reply.onGone = () => waiting.cancel();
-    if (this.#reply.isGone) waiting.cancel();
-    this.#opening?.whileQueued();
-    try {
-      const slot = await waiting.slot;
-      const candidate = this.#candidates.find(
-        ({ provider, model }) => provider === slot.provider && model === slot.model,
-      );
-      if (candidate === undefined || this.#isTakenOut(candidate, facts)) {
-        slot.release();
-        return null;
-      }
-      return await admit(candidate, slot, this.#useOf(candidate, facts), guards.rateLimits);
-    } catch (error) {
-      throw this.#abortedBy ?? error;
-    } finally {
-      this.#waiting = null;
-      this.#reply.onGone = null;
-      this.#opening?.endOfQueue();
-      this.#queuedMs += clock.monotonic() - startedAt;
-    }
-  }
-
-  /** It began to cool down, or another took its one trial, since it was decided for. */
-  #isTakenOut(candidate: Candidate, facts: RequestFacts): boolean {
-    const { guards, learning } = this.#deps;
-    if (guards.cooldowns.isIdle || isTriedAnyway(candidate)) return false;
-    const use = { ...this.#useOf(candidate, facts), promptTokens: 0 };
-    return new LiveState(learning, guards, undefined, this.#again).blocked(use) !== null;
-  }
-
-  #useOf(candidate: Candidate, { promptTokens }: RequestFacts): DeploymentUse {
-    const { provider, model } = candidate;
-    const entry = this.#configuration.rules.entryFor(candidate);
-    return { provider, model, entry, name: this.#current?.model ?? null, promptTokens };
-  }
-
-  #slotOption(candidate: Candidate): SlotOption {
-    const provider = this.#providerSettings(candidate.provider);
-    const snapshot = this.#deps.catalog.snapshot().providers.get(candidate.provider) ?? null;
-    const { rules } = this.#configuration;
-    const isSingle = snapshot?.isSingleModel ?? false;
-    const most = maxParallelOfModel(candidate, this.#current?.model ?? null, rules, provider, isSingle);
-    return slotOption(candidate, provider, snapshot, most);
-  }
-
   // ---- one attempt
 
-  async #try(facts: RequestFacts, { candidate, slot, reservation }: Place): Promise<AttemptResult> {
-    const { catalog, clock, guards } = this.#deps;
-    const snapshot = catalog.snapshot().providers.get(candidate.provider) ?? null;
-    const entry = this.#configuration.rules.entryFor(candidate);
-    const lesson = this.#beginLesson(facts, candidate, snapshot);
-    const trial = guards.cooldowns.begin(candidate, entry);
-    const learned = lesson.rates();
-    const inFlight = catalog.begin(candidate);
-    const startedAtMs = clock.now();
-    const because = isTriedAnyway(candidate) ? triedAnyway(candidate, this.#because) : this.#because;
-    this.#opening?.whileSilent();
-    let result: AttemptResult | null = null;
-    let failure: Failure | null = null;
-    let isBlameless = false;
+  #choice(facts: RequestFacts): Choice {
+    return { facts, name: this.#current?.model ?? null, candidates: this.#candidates, again: this.#again };
+  }
+
+  async #takePlace(facts: RequestFacts): Promise<Place | null> {
     try {
-      const { input, changes, isCold, isImpatient } = this.#prepare(facts, candidate, { entry, snapshot, learned });
-      this.#attempt = startAttempt(this.#deps, input);
-      result = await this.#attempt.result;
-      failure = result.failure;
-      this.#last = result;
-      isBlameless = isImpatient && isTimeout(failure);
-      lesson.end(isBlameless ? { ...result, failure: CLIENTS_LIMIT } : result);
-      const record: Attempt = {
-        provider: candidate.provider,
-        model: candidate.model,
-        via: candidate.via,
-        because,
-        variant: entry?.variant ?? null,
-        startedAtMs,
-        failure,
-        status: result.status,
-        headersAfterMs: result.headersAfterMs,
-        contentAfterMs: result.contentAfterMs,
-        endedAfterMs: result.endedAfterMs,
-        isCold,
-        changes: result.changes.length === 0 ? changes : [...changes, ...result.changes],
-      };
-      this.#attempts.push(record);
-      if (!isBlameless) catalog.reportAttempt(record);
-      if (result.ended === 'failed' && failure !== null) {
-        this.#noteFailure(candidate, failure, result.refusal, entry, input.limits.firstContentMs);
-      } else this.#guardContext(facts, candidate, result.usage);
-      return result;
-    } finally {
-      this.#attempt = null;
-      inFlight.end({ abandoned: result?.ended === 'cancelled' && !facts.isStream });
-      // Without a result the gateway itself failed: nobody is to blame, and nothing is known to have been taken.
-      if (result === null || isBlameless) trial.abandon();
-      else trial.end(failure);
-      reservation?.end({
-        tokens: result === null ? null : takenTokens(result, facts.promptTokens),
-        wasSent: result === null || wasSent(result),
-      });
-      slot.release();
+      return await this.#places.take(this.#choice(facts), this.#opening);
+    } catch (error) {
+      throw this.#abortedBy ?? error;
     }
   }
 
-  #noteFailure(
-    { provider, model }: Candidate,
-    failure: Failure,
-    refusal: AttemptResult['refusal'],
-    entry: GroupDeployment | null,
-    firstContentMs: number,
-  ): void {
-    this.#failures ??= new FailureLog();
-    const atMs = this.#deps.clock.monotonic();
-    const numRetries = entry?.numRetries ?? null;
-    this.#failures.note({ provider, model, failure, refusal, atMs, numRetries, firstContentMs });
-  }
-
-  #guardContext({ endpoint, isStream }: RequestFacts, { provider, model }: Candidate, usage: Usage | null): void {
-    if (usage === null) return;
-    const adapter = adapters[this.#providerSettings(provider).kind];
-    const known = this.#deps.catalog.snapshot().providers.get(provider)?.models.get(model) ?? null;
-    const { json } = this.#exchange;
-    if (wasPromptCut({ adapter, endpoint, isStream, model: known, json, usage })) this.#warnings.push(PROMPT_TRUNCATED);
-  }
-
-  #beginLesson(facts: RequestFacts, key: Candidate, snapshot: ProviderSnapshot | null): Lesson {
-    const charactersPerToken = this.#charactersPerToken;
-    return this.#deps.learning.begin({ key, facts, name: this.#current?.model ?? null, charactersPerToken, snapshot });
-  }
-
-  #prepare(
-    facts: RequestFacts,
-    candidate: Candidate,
-    known: Pick<AttemptInputSource, 'entry' | 'snapshot' | 'learned'>,
-  ): PreparedAttempt {
-    const provider = this.#providerSettings(candidate.provider);
-    const { settings, rules } = this.#configuration;
-    return attemptInput({
-      ...known,
-      exchange: this.#exchange,
+  /** Null: the request has its answer, or nobody waits for one any more. Else why the client has seen nothing. */
+  async #try(facts: RequestFacts, place: Place): Promise<Failure | null> {
+    this.#opening?.whileSilent();
+    const made = await this.#maker.make({
       facts,
-      candidate,
-      rules,
-      provider,
-      adapter: adapters[provider.kind],
+      place,
+      name: this.#current?.model ?? null,
+      because: this.#because,
       hasUntriedCandidate: this.#candidates.length > 1,
-      instance: this.#deps.instance,
-      reply: this.#reply,
-      mask: (text) => maskSecrets(text, secretsOf(settings)),
-      replyFacts: () => this.#replyFacts(candidate),
+      replyFacts: (candidate) => this.#replyFacts(candidate),
     });
+    const { record, result, numRetries, firstContentMs } = made;
+    const { failure, refusal } = result;
+    this.#last = result;
+    this.#attempts.push(record);
+    if (made.wasPromptCut) this.#warnings.push(PROMPT_TRUNCATED);
+    if (result.ended !== 'failed' || failure === null) return null;
+    const { provider, model } = record;
+    const atMs = this.#deps.clock.monotonic();
+    this.#failures ??= new FailureLog();
+    this.#failures.note({ provider, model, failure, refusal, atMs, numRetries, firstContentMs });
+    return failure;
   }
 
   // ---- the end
@@ -531,7 +365,7 @@ export class RequestRun {
       rule: this.#decision?.rule ?? null,
       attempts: this.#attempts.length + (candidate === null ? 0 : 1),
       decisionMs: this.#decisionMs,
-      queuedMs: this.#queuedMs,
+      queuedMs: this.#places.queuedMs,
       elapsedMs: this.#deps.clock.monotonic() - this.#exchange.receivedAt,
       cache: this.#reuse?.header ?? null,
     };
@@ -546,35 +380,11 @@ export class RequestRun {
     const mask = (text: string) => maskSecrets(text, secretsOf(this.#configuration.settings));
     this.#error = sendProviderWords(this.#reply, this.#exchange, final, mask, this.#replyFacts(null));
   }
-
-  #providerSettings(name: string): ProviderSettings {
-    const provider = this.#configuration.settings.providers.get(name) ?? this.#deps.catalog.providerSettings(name);
-    if (provider === undefined)
-      throw new GatewayError('internal', `provider ${name} was decided for but is not configured`);
-    return provider;
-  }
-}
-
-/** What a time limit of the client's own comes to for all who learn from attempts. */
-const CLIENTS_LIMIT: Failure = Object.freeze({
-  kind: 'cancelled',
-  message: 'the client did not want to wait longer',
-  status: null,
-  retryAfterMs: null,
-});
-
-function isTimeout(failure: Failure | null): boolean {
-  return failure?.kind === 'timeout_first_byte' || failure?.kind === 'timeout_total';
 }
 
 /** Kept ones, and those that only lack a free place: waiting for one is the queue's business. */
 function mayBeAsked(candidate: Candidate): boolean {
   return candidate.kept || candidate.reason === 'at_capacity';
-}
-
-function triedAnyway({ notes }: Candidate, because: string | null): string {
-  const why = notes.find((note) => note.startsWith(TRIED_ANYWAY)) ?? TRIED_ANYWAY;
-  return because === null ? why : `${because}; ${why}`;
 }
 
 /** The name of the chain that candidates of a decision come from; '' without one. */
