@@ -53,7 +53,11 @@ export function firstFailure(condition: Condition, scope: ConditionScope): strin
       return `${condition.text} (it is false)`;
     case 'comparison': {
       const actual = readField(condition.field, scope);
-      return `${condition.text} (${actual === null ? 'not known' : `it is ${quoted(actual)}`})`;
+      const last = lastMet.get(condition);
+      if (last?.actual === actual) return last.text;
+      const text = `${condition.text} (${actual === null ? 'not known' : `it is ${quoted(actual)}`})`;
+      lastMet.set(condition, { actual, text });
+      return text;
     }
     case 'not':
       return `${conditionText(condition)} (it holds)`;
@@ -65,6 +69,9 @@ export function firstFailure(condition: Condition, scope: ConditionScope): strin
       return assertNever(condition);
   }
 }
+
+/** For each comparison the value it met last, in words: most requests bring the same ones again. */
+const lastMet = new WeakMap<Condition, { readonly actual: Literal | null; readonly text: string }>();
 
 /** Text of a client's is escaped where it is not plain. */
 function quoted(value: Literal): string {

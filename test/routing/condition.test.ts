@@ -127,6 +127,15 @@ describe('the first part that failed is told with its value', () => {
   ] as const)('%s', (text, world, expected) => {
     expect(tell(text, world)).toBe(expected);
   });
+  test('of one request after another, each with its own value', () => {
+    const parsed = parseCondition('batch_size > 4 && header.x-priority == "high"');
+    const met = (world: World) => parsed.ok && firstFailure(parsed.condition, scope(world));
+    for (const batchSize of [1, 2, 2, 1]) expect(met({ batchSize })).toBe(`batch_size > 4 (it is ${batchSize})`);
+    for (const priority of ['low', '1', 'low'])
+      expect(met({ batchSize: 5, headers: { 'x-priority': priority } })).toBe(
+        `header.x-priority == "high" (it is "${priority}")`,
+      );
+  });
   test('what a client sent is escaped and short', () => {
     const text = tell('header.x-a == "b"', { headers: { 'x-a': `\n${'x'.repeat(1000)}` } });
     expect(text).not.toContain('\n');

@@ -102,6 +102,18 @@ describe('pin', () => {
 });
 
 describe('request metadata', () => {
+  test('what rules did not hold is told for each request anew', () => {
+    const by = rules({
+      metadataRules: ['a', 'b'].map((name) => metadata(name, `header.x-${name} == "yes"`, 'vllm')),
+      exact: [exact(LLAMA, 'ollama')],
+    });
+    const why = (headers: Record<string, string>) => stepOf(decide({ headers }, by, home), 'metadata')?.why;
+    const neither = 'a: header.x-a == "yes" (it is ""); b: header.x-b == "yes" (it is "")';
+    expect(why({})).toBe(neither);
+    expect(why({ 'x-a': 'no' })).toBe('a: header.x-a == "yes" (it is "no"); b: header.x-b == "yes" (it is "")');
+    expect(why({})).toBe(neither);
+    expect(why({ 'x-b': 'no' })).toBe('a: header.x-a == "yes" (it is ""); b: header.x-b == "yes" (it is "no")');
+  });
   const high = { model: LLAMA, headers: { 'x-priority': 'high' } };
   const toVllm = metadata('high', 'header.x-priority == "high"', 'vllm');
   test('puts its provider before what the following steps choose for the same model', () => {

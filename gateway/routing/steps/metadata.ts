@@ -28,6 +28,7 @@ export function metadataStep(question: Question): MetadataFinding {
   const { rules } = question;
   if (rules.metadata.length === 0) return finding('skipped', 'no metadata rules are configured');
   const scope = conditionScope(question, null);
+  const told: CompiledMetadata[] = [];
   const reasons: string[] = [];
   const missed: Proposal[] = [];
   let untold = 0;
@@ -35,8 +36,11 @@ export function metadataStep(question: Question): MetadataFinding {
   for (const entry of rules.metadata) {
     const { source, condition, rule } = entry;
     if (!conditionHolds(condition.condition, scope)) {
-      if (reasons.length < TOLD_RULES) reasons.push(`${source.name}: ${firstFailure(condition.condition, scope)}`);
-      else untold += 1;
+      if (told.length >= TOLD_RULES) untold += 1;
+      else {
+        told.push(entry);
+        reasons.push(firstFailure(condition.condition, scope));
+      }
       continue;
     }
     hasHeld = true;
@@ -51,11 +55,46 @@ export function metadataStep(question: Question): MetadataFinding {
       return { is: 'matched', why, tier, preference: null, isStrict, missed };
     }
     if (proposal) missed.push(proposal);
-    reasons.push(`${source.name}: it holds, but ${whyNotServed(source.provider, proposal)}`);
-    if (isStrict) return { ...finding('skipped', `${reasons.join('; ')}, and it is strict`), isStrict, missed };
+    told.push(entry);
+    reasons.push(`it holds, but ${whyNotServed(source.provider, proposal)}`);
+    if (isStrict) return { ...finding('skipped', `${inWords(told, reasons, 0)}, and it is strict`), isStrict, missed };
   }
-  if (untold > 0) reasons.push(`${untold} more do not hold`);
-  return { ...finding(hasHeld ? 'skipped' : 'no_match', reasons.join('; ')), missed };
+  return { ...finding(hasHeld ? 'skipped' : 'no_match', inWordsAgain(rules.metadata, told, reasons, untold)), missed };
+}
+
+interface Told {
+  readonly told: readonly CompiledMetadata[];
+  readonly reasons: readonly string[];
+  readonly untold: number;
+  readonly why: string;
+}
+
+/** For each list of rules what was said last: most requests get the same words, and putting them together costs more than all rules. */
+const lastTold = new WeakMap<readonly CompiledMetadata[], Told>();
+
+function inWordsAgain(
+  rules: readonly CompiledMetadata[],
+  told: readonly CompiledMetadata[],
+  reasons: readonly string[],
+  untold: number,
+): string {
+  const last = lastTold.get(rules);
+  if (last?.untold === untold && isSame(last.told, told) && isSame(last.reasons, reasons)) return last.why;
+  const why = inWords(told, reasons, untold);
+  lastTold.set(rules, { told, reasons, untold, why });
+  return why;
+}
+
+function inWords(told: readonly CompiledMetadata[], reasons: readonly string[], untold: number): string {
+  const words = told.map(({ source }, index) => `${source.name}: ${reasons[index]}`);
+  if (untold > 0) words.push(`${untold} more do not hold`);
+  return words.join('; ');
+}
+
+function isSame(a: readonly unknown[], b: readonly unknown[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let index = 0; index < a.length; index += 1) if (a[index] !== b[index]) return false;
+  return true;
 }
 
 /** The request asks for one certain model, not for a capability or anything that will do. */
