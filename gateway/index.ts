@@ -199,6 +199,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     options.onSettings?.(settings);
     catalog.apply(settings);
     history.applySettings(settings.history);
+    cache.settingsChanged();
     pools.retain(new Set([...settings.providers.keys(), ...catalog.snapshot().providers.keys()]));
   });
   catalog.onChange((change) => {

@@ -104,8 +104,9 @@ export class Outcomes {
     }
   }
 
-  #count({ provider, model }: Outcome): void {
-    if (provider === null || model === null) return;
+  #count({ provider, model, cache }: Outcome): void {
+    // What came from the cache was asked of nobody.
+    if (cache === 'hit' || provider === null || model === null) return;
     let models = this.#answered.get(provider);
     if (models === undefined) {
       models = new Map();
