@@ -32,6 +32,7 @@ import { naming } from './naming.ts';
 import { Outcomes } from './outcomes.ts';
 import { providerSwitch } from './provider-switch.ts';
 import { compileRules, type Rules } from './routing/rules.ts';
+import { openSharing } from './sharing/sharing.ts';
 import type { Log } from './telemetry/log.ts';
 import { Metrics } from './telemetry/metrics.ts';
 import { version } from './version.ts';
@@ -107,7 +108,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         : { ...options.discovery, ollamaHost: env.OLLAMA_HOST, ownPorts: () => (ownPort === 0 ? [] : [ownPort]) },
   });
   const history = openHistory({ folder: dataFolder, settings: store.current.history, log, clock, instance });
-  const cache = new AnswerCache({ clock, settings: () => store.current });
+  const sharing = openSharing({ settings: () => store.current, clock, log, instance });
+  const cache = new AnswerCache({ clock, settings: () => store.current, redis: () => sharing.answers() });
   const outcomes = new Outcomes(newMetrics(store, catalog, cache, clock), history, log);
   const learning = new Learning({
     path: join(dataFolder, 'learned.json'),
@@ -118,8 +120,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const cooldowns = new Cooldowns({
     clock,
     settings: () => store.current,
-    onChange: (change) => {
+    onChange: (change, isAdopted) => {
       logCooldown(log, change);
+      if (!isAdopted) sharing.publishCooldown(change);
       dispatcher.reroute();
     },
   });
@@ -127,7 +130,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     clock,
     settings: () => store.current,
     isSingleModel: (name) => catalog.snapshot().providers.get(name)?.isSingleModel ?? false,
+    shared: () => sharing.windows(),
   });
+  sharing.onCooldown((change) => cooldowns.adopt(change));
   const guards: Guards = { cooldowns, rateLimits };
   const slots = new Slots(clock, (provider, queued) => catalog.setQueued(provider, queued));
   const pools = new UpstreamPools();
@@ -200,6 +205,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     catalog.apply(settings);
     history.applySettings(settings.history);
     cache.settingsChanged();
+    sharing.applySettings();
     pools.retain(new Set([...settings.providers.keys(), ...catalog.snapshot().providers.keys()]));
   });
   catalog.onChange((change) => {
@@ -217,6 +223,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   });
 
   const closeParts = async (): Promise<void> => {
+    sharing.close();
     await Promise.all([store.close(), catalog.close(), learning.close(), pools.close()]);
     await history.close();
   };
