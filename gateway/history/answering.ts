@@ -27,7 +27,8 @@ import { replayableRequests } from './replayable.ts';
 export abstract class AnsweringHistory {
   /** Rejects with `HistoryUnavailable`. */
   protected abstract ask(question: Question): Promise<Answer>;
-  protected abstract nowMs(): number;
+  /** Until when is known what happened: notes that the gateway runs, and returns the time. */
+  protected abstract liveNowMs(): number;
 
   async request(id: string): Promise<Outcome | null> {
     const answer = await this.ask({ about: 'request', id });
@@ -92,7 +93,7 @@ export abstract class AnsweringHistory {
 
   /** Nothing is known of what is to come. */
   #untilNow<Asked extends TimeRange>(question: Asked): Asked {
-    return { ...question, toMs: Math.max(question.fromMs, Math.min(question.toMs, this.nowMs())) };
+    return { ...question, toMs: Math.max(question.fromMs, Math.min(question.toMs, this.liveNowMs())) };
   }
 
   async #answer<Is extends Answer['is']>(is: Is, question: Question): Promise<Extract<Answer, { readonly is: Is }>> {

@@ -22,11 +22,11 @@ import {
   healthColumns,
 } from './health-sums.ts';
 import type { HealthQuestion } from './history.ts';
-import { floorTo, type Grain, grainCode, grainMs } from './limits.ts';
+import { type Grain, grainCode, grainMs } from './limits.ts';
 import { Meta } from './meta.ts';
 import { ObservationRows } from './observations.ts';
 import { ProviderNames } from './provider-names.ts';
-import { type Buckets, bucketGrain, cut, withinCount } from './ranges.ts';
+import { type Buckets, bucketGrain, cut, inPeriods, withinCount } from './ranges.ts';
 import { type AwakePiece, awakePieces, complement, type Interval, spread, stateSegments } from './state-time.ts';
 
 /** A range up to that length is made from single beats. */
@@ -54,7 +54,7 @@ export class HealthAnswers {
   readonly #names: ProviderNames;
   readonly #observed: ObservationRows;
   readonly #sums: Database.Statement<[number, number, number, number, number, number], HealthRow & { bucket: number }>;
-  readonly #rows: Database.Statement<[number, number, number, number], HealthRow>;
+  readonly #latencies: Database.Statement<[number, number, number, number], { latency: Uint8Array | null }>;
 
   constructor(database: Database.Database, rollup: HealthRollup) {
     this.#rollup = rollup;
@@ -68,10 +68,10 @@ export class HealthAnswers {
       `SELECT CAST((at_ms - ?) / ? AS INTEGER) AS bucket, 0 AS at_ms, NULL AS latency, ${sums.join(', ')}
        FROM health_rollups ${where} GROUP BY bucket`,
     );
-    this.#rows = database.prepare(`SELECT at_ms, ${healthColumns.join(', ')} FROM health_rollups ${where}`);
+    this.#latencies = database.prepare(`SELECT latency FROM health_rollups ${where}`);
   }
 
-  answer(question: HealthQuestion): AdminHealth {
+  answer(question: HealthQuestion): Omit<AdminHealth, 'isUpToDate'> {
     const wished = withinCount(question.buckets);
     const isShort = question.toMs - question.fromMs <= fromBeatsMs;
     const grain = isShort ? null : bucketGrain(question, wished, this.#meta.keptSinceMs);
@@ -119,7 +119,7 @@ export class HealthAnswers {
     if (grain !== null && rolledToMs > range.fromMs) {
       const rolled = { fromMs: range.fromMs, toMs: Math.min(range.toMs, rolledToMs) };
       this.#addSums(provider.provider, rolled, buckets, grain, sums);
-      this.#addLatencies(provider.provider, rolled, grain, total);
+      this.#addLatencies(provider.provider, rolled, total);
       tailFromMs = rolled.toMs;
     }
     // If the sums are far behind, that is all a single answer can catch up with.
@@ -136,22 +136,13 @@ export class HealthAnswers {
     }
   }
 
-  /** Whole hours from their own sums, what is left of hours from minutes: few rows, for their sketches take time. */
-  #addLatencies(provider: number, { fromMs, toMs }: Interval, grain: Grain, total: HealthSum): void {
-    const read = (from: Grain, partFromMs: number, partToMs: number): void => {
-      for (const row of this.#rows.iterate(grainCode[from], provider, partFromMs, partToMs)) {
-        total.latencyUs.addBytes(row.latency);
+  /** From whole days where there are such, and so on: few rows, for their sketches take time. */
+  #addLatencies(provider: number, range: Interval, total: HealthSum): void {
+    for (const { grain, fromMs, toMs } of inPeriods(range, this.#meta.keptSinceMs)) {
+      for (const { latency } of this.#latencies.iterate(grainCode[grain], provider, fromMs, toMs)) {
+        total.latencyUs.addBytes(latency);
       }
-    };
-    const hourFromMs = floorTo(fromMs + grainMs.hour - 1, grainMs.hour);
-    const hourToMs = floorTo(toMs, grainMs.hour);
-    if (grain !== 'minute' || hourFromMs >= hourToMs) {
-      read(grain, fromMs, toMs);
-      return;
     }
-    read('minute', fromMs, hourFromMs);
-    read('hour', hourFromMs, hourToMs);
-    read('minute', hourToMs, toMs);
   }
 
   #addRecorded(

@@ -42,6 +42,31 @@ export function cut({ fromMs, toMs }: TimeRange, wished: number, periodMs: numbe
   return { fromMs, toMs, bucketMs, count: Math.ceil(periods / (bucketMs / periodMs)) };
 }
 
+/**
+ * A range as periods of all grains: whole days, at both ends what is left of them in hours, and of these in minutes, as far
+ * as the finer ones are kept. Exact to the finest of them.
+ */
+export function inPeriods(range: TimeRange, keptSinceMs: (grain: Grain) => number): GrainRange[] {
+  const from = grains.find((grain) => range.fromMs >= keptSinceMs(grain)) ?? 'day';
+  const to = grains.find((grain) => range.toMs >= keptSinceMs(grain)) ?? 'day';
+  const fromMs = floorTo(range.fromMs, grainMs[from]);
+  const toMs = floorTo(range.toMs - 1, grainMs[to]) + grainMs[to];
+  return split(fromMs, toMs, grains.length - 1);
+}
+
+function split(fromMs: number, toMs: number, place: number): GrainRange[] {
+  const grain = grains[place];
+  if (grain === undefined || fromMs >= toMs) return [];
+  const firstMs = floorTo(fromMs + grainMs[grain] - 1, grainMs[grain]);
+  const lastMs = floorTo(toMs, grainMs[grain]);
+  if (firstMs >= lastMs) return split(fromMs, toMs, place - 1);
+  return [
+    ...split(fromMs, firstMs, place - 1),
+    { grain, fromMs: firstMs, toMs: lastMs },
+    ...split(lastMs, toMs, place - 1),
+  ];
+}
+
 export function withinCount(wished: number): number {
   return Math.min(500, Math.max(1, Math.trunc(wished) || 1));
 }

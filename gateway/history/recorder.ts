@@ -212,7 +212,8 @@ class Recorder extends AnsweringHistory implements History {
     this.#worker?.postMessage(message);
   }
 
-  protected override nowMs(): number {
+  protected override liveNowMs(): number {
+    if (this.#state !== 'off' && this.#state !== 'closed') this.#backlog.showLife();
     return this.#options.clock.now();
   }
 

@@ -12,9 +12,16 @@ import type {
 import type { SeriesQuestion, TimeRange } from './history.ts';
 import { grainCode, grainMs } from './limits.ts';
 import { Meta } from './meta.ts';
-import { bucketGrain, cut, finestGrain, type GrainRange, withinCount } from './ranges.ts';
+import { bucketGrain, cut, type GrainRange, inPeriods, withinCount } from './ranges.ts';
 import type { Counted } from './request-page.ts';
-import { type ClientCounts, type Counts, clientColumns, countColumns, type SketchColumn } from './request-sums.ts';
+import {
+  allDeployments,
+  type ClientCounts,
+  type Counts,
+  clientColumns,
+  countColumns,
+  type SketchColumn,
+} from './request-sums.ts';
 import { Sketch } from './sketch.ts';
 
 const columnOf: Readonly<Record<AdminMetric, SketchColumn>> = {
@@ -62,11 +69,11 @@ export class RequestAnswers {
     const clientSums = clientColumns.map((column) => `sum(${column}) AS ${column}`).join(', ');
     this.#clients = database.prepare(
       `SELECT client, ${clientSums} FROM client_rollups WHERE grain = ? AND at_ms >= ? AND at_ms < ?
-       GROUP BY client ORDER BY requests DESC LIMIT ${mostRows}`,
+       GROUP BY client`,
     );
   }
 
-  series(question: SeriesQuestion): AdminSeries {
+  series(question: SeriesQuestion): Omit<AdminSeries, 'isUpToDate'> {
     const range = bucketGrain(question, withinCount(question.buckets), this.#meta.keptSinceMs);
     const periodMs = grainMs[range.grain];
     const { fromMs, toMs, bucketMs, count } = cut(range, withinCount(question.buckets), periodMs);
@@ -86,12 +93,12 @@ export class RequestAnswers {
     };
   }
 
-  usage(by: AdminUsage['by'], asked: TimeRange): AdminUsage {
+  usage(by: AdminUsage['by'], asked: TimeRange): Omit<AdminUsage, 'isUpToDate'> {
     if (by === 'client') return this.#usageOfClients(asked);
-    const range = finestGrain(asked, this.#meta.keptSinceMs);
+    const periods = inPeriods(asked, this.#meta.keptSinceMs);
     const rows = new Map<string, Counts>();
-    for (const deployment of this.#deployments({})) {
-      const sum = this.#countsOf(deployment, range);
+    for (const deployment of this.#eachDeployment(undefined)) {
+      const sum = this.#countsOf(deployment, periods);
       const name = deployment[by];
       const known = rows.get(name);
       if (known) for (const column of countColumns) known[column] += sum[column];
@@ -100,7 +107,7 @@ export class RequestAnswers {
     const used = [...rows].map(([name, counts]) => usageRow(name, counts));
     const sorted = used.filter(({ requests, details }) => requests + (details?.attempts ?? 0) > 0);
     sorted.sort((a, b) => b.requests - a.requests);
-    return { by, fromMs: range.fromMs, toMs: range.toMs, rows: sorted.slice(0, mostRows) };
+    return { by, ...ends(asked, periods), rows: sorted.slice(0, mostRows) };
   }
 
   /** An estimate: whole hours or days, and models as they were asked. Null: the sums do not know this filter. */
@@ -113,21 +120,27 @@ export class RequestAnswers {
       const rows = this.#clients.all(grainCode.day, fromMs - (fromMs % grainMs.day), toMs);
       count = rows.find((row) => row.client === client)?.requests ?? 0;
     } else {
-      const range = finestGrain({ fromMs, toMs }, this.#meta.keptSinceMs);
+      const periods = inPeriods({ fromMs, toMs }, this.#meta.keptSinceMs);
       for (const one of this.#deployments(deployment)) {
-        const counts = this.#countsOf(one, range);
+        const counts = this.#countsOf(one, periods);
         count += result === undefined ? requestsIn(counts) : counts[result];
       }
     }
     return { count, isExact: false };
   }
 
+  /** Those that the filter finds; with none, all of them in one. */
   *#deployments(filter: { readonly provider?: string; readonly model?: string }): Generator<Deployment, void, void> {
     const { provider, model } = filter;
-    // Before the first: no name sorts before the empty one, which stands for "none was asked".
+    if (provider === undefined && model === undefined) yield { provider: allDeployments, model: allDeployments };
+    else for (const one of this.#eachDeployment(provider)) if (model === undefined || one.model === model) yield one;
+  }
+
+  *#eachDeployment(provider: string | undefined): Generator<Deployment, void, void> {
+    // The empty name sorts before all others: it stands for "none was asked".
     let next = this.#firstDeployment(provider ?? '');
     for (; next && (provider === undefined || next.provider === provider); ) {
-      if (model === undefined || next.model === model) yield next;
+      if (next.provider !== allDeployments) yield next;
       next = this.#nextDeployment.get(next.provider, next.model);
     }
   }
@@ -141,23 +154,40 @@ export class RequestAnswers {
       .get(provider);
   }
 
-  #countsOf({ provider, model }: Deployment, { grain, fromMs, toMs }: GrainRange): Counts {
-    const row = this.#counts.get(grainCode[grain], provider, model, fromMs, toMs);
-    return Object.fromEntries(countColumns.map((column) => [column, row?.[column] ?? 0])) as Counts;
+  #countsOf({ provider, model }: Deployment, periods: readonly GrainRange[]): Counts {
+    const counts = Object.fromEntries(countColumns.map((column) => [column, 0])) as Counts;
+    for (const { grain, fromMs, toMs } of periods) {
+      const row = this.#counts.get(grainCode[grain], provider, model, fromMs, toMs);
+      for (const column of countColumns) counts[column] += row?.[column] ?? 0;
+    }
+    return counts;
   }
 
-  #usageOfClients(asked: TimeRange): AdminUsage {
+  #usageOfClients(asked: TimeRange): Omit<AdminUsage, 'isUpToDate'> {
     // Of clients there are no minutes.
-    const range = finestGrain(asked, (grain) =>
+    const periods = inPeriods(asked, (grain) =>
       grain === 'minute' ? Number.POSITIVE_INFINITY : this.#meta.keptSinceMs(grain),
     );
-    const rows = this.#clients.all(grainCode[range.grain], range.fromMs, range.toMs).map((row) => ({
-      ...{ name: row.client, requests: row.requests, complete: row.complete },
+    const sums = new Map<string, ClientCounts>();
+    for (const { grain, fromMs, toMs } of periods) {
+      for (const { client, ...counts } of this.#clients.iterate(grainCode[grain], fromMs, toMs)) {
+        const known = sums.get(client);
+        if (known) for (const column of clientColumns) known[column] += counts[column];
+        else sums.set(client, counts);
+      }
+    }
+    const rows = [...sums].map(([name, row]) => ({
+      ...{ name, requests: row.requests, complete: row.complete },
       ...{ promptTokens: row.prompt_tokens, completionTokens: row.completion_tokens, cachedTokens: row.cached_tokens },
       details: null,
     }));
-    return { by: 'client', fromMs: range.fromMs, toMs: range.toMs, rows };
+    rows.sort((a, b) => b.requests - a.requests);
+    return { by: 'client', ...ends(asked, periods), rows: rows.slice(0, mostRows) };
   }
+}
+
+function ends(asked: TimeRange, periods: readonly GrainRange[]): TimeRange {
+  return { fromMs: periods[0]?.fromMs ?? asked.fromMs, toMs: periods.at(-1)?.toMs ?? asked.toMs };
 }
 
 function percentiles(sketch: Sketch): AdminPercentiles {

@@ -15,7 +15,7 @@ import {
 } from './request-sums.ts';
 import type { Value } from './rows.ts';
 
-const rowsPerStep = 500;
+const rowsPerStep = 200;
 /** Clients named in one period; the rest is summed up under one name, for names of clients are anybody's to make up. */
 const mostClients = 500;
 export const otherClients = '(others)';

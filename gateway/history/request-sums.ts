@@ -69,6 +69,9 @@ export interface ClientSum {
 export const clientColumns = ['requests', 'complete', 'prompt_tokens', 'completion_tokens', 'cached_tokens'] as const;
 export type ClientCounts = Record<(typeof clientColumns)[number], number>;
 
+/** In place of both names: all requests together, so that questions about all of them read few rows. */
+export const allDeployments = '*';
+
 const deploymentGrains: readonly Grain[] = ['minute', 'hour', 'day'];
 const clientGrains: readonly Grain[] = ['hour', 'day'];
 
@@ -96,6 +99,7 @@ export class RequestSums {
     for (const grain of deploymentGrains) {
       const atMs = floorTo(request.received_at_ms, grainMs[grain]);
       addRequest(this.#sum(grain, atMs, provider, model), request, last?.is_cold === 1);
+      addRequest(this.#sum(grain, atMs, allDeployments, allDeployments), request, last?.is_cold === 1);
       for (const [position, attempt] of attempts.entries()) {
         const { counts } = this.#sum(grain, atMs, attempt.provider, attempt.model);
         counts.attempts++;

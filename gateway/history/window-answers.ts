@@ -63,18 +63,21 @@ export class WindowAnswers {
       case 'beats':
         return { is: 'beats', beats: this.#events.beats(asked.question) };
       case 'health':
-        this.#bringUpToDate();
-        return { is: 'health', health: this.#health.answer(asked.question) };
+        return { is: 'health', health: { isUpToDate: this.#bringUpToDate(), ...this.#health.answer(asked.question) } };
       case 'incidents':
         return { is: 'incidents', incidents: this.#incidents.answer(asked.question) };
       case 'events':
         return { is: 'events', events: this.#events.events(asked.question) };
       case 'series':
-        this.#bringUpToDate();
-        return { is: 'series', series: this.#requests.series(asked.question) };
+        return {
+          is: 'series',
+          series: { isUpToDate: this.#bringUpToDate(), ...this.#requests.series(asked.question) },
+        };
       case 'usage':
-        this.#bringUpToDate();
-        return { is: 'usage', usage: this.#requests.usage(asked.by, asked.range) };
+        return {
+          is: 'usage',
+          usage: { isUpToDate: this.#bringUpToDate(), ...this.#requests.usage(asked.by, asked.range) },
+        };
       case 'hardware':
         return { is: 'hardware', samples: this.#events.hardware(asked.range, asked.points) };
       default:
@@ -96,8 +99,9 @@ export class WindowAnswers {
     return { requests: this.#readRows(rows), ...rest, count, isCountExact: counted?.isExact ?? false };
   }
 
-  #bringUpToDate(): void {
+  #bringUpToDate(): boolean {
     const untilMs = performance.now() + sumUpWithinMs;
-    while (this.sumUp() && performance.now() < untilMs);
+    while (this.sumUp()) if (performance.now() >= untilMs) return false;
+    return true;
   }
 }
