@@ -1,20 +1,10 @@
-// The HTTP client of the probes: it can read and nothing else, holds little, and closes its connections soon.
+// The client of the probes: it can read and nothing else.
 
-import { readFileSync } from 'node:fs';
-import { getCACertificates } from 'node:tls';
-import { Agent, type Dispatcher } from 'undici';
 import type { Clock } from '../clock.ts';
-import type { ProviderSettings } from '../config/settings.ts';
-import { type ProbeAnswer, type ProbeClient, ProbeError } from '../providers/provider.ts';
-import { transportCause } from './transport-cause.ts';
+import type { ProbeAnswer, ProbeClient } from '../providers/provider.ts';
+import { ServerConnection, type ServerConnectionOptions, type ServerTarget } from './server-connection.ts';
 
-const maxResponseBytes = 8 * 1024 * 1024;
-/** Long enough for the few requests of one probe to share a connection, and under the 5 s after which uvicorn and llama.cpp close it (measured: vllm 0.32.0, llama-server 0.5.0-dev). */
-const keepAliveMs = 1_000;
-const maxConnections = 4;
-const abandonedConnectMs = 10_000;
-
-export type ProbeTarget = Pick<ProviderSettings, 'baseUrl' | 'headers' | 'caFile' | 'isTlsInsecure'>;
+export type ProbeTarget = ServerTarget;
 
 export interface ProbeLimits {
   /** For each request. */
@@ -23,33 +13,16 @@ export interface ProbeLimits {
   readonly wholeMs: number;
 }
 
-export interface ProbeConnectionOptions {
-  readonly target: ProbeTarget;
-  /** Headers that carry the key, as the kind wants them. */
-  readonly authHeaders: Readonly<Record<string, string>>;
-  readonly clock: Clock;
-}
+export type ProbeConnectionOptions = ServerConnectionOptions;
 
 /** The connections of one provider's probes. `client()` is for one probe; `close()` ends all of them at once. */
 export class ProbeConnection {
-  readonly #target: ProbeTarget;
-  readonly #headers: Readonly<Record<string, string>>;
   readonly #clock: Clock;
-  readonly #server: string;
-  readonly #closing = new AbortController();
-  #agent: Agent | null = null;
+  readonly #connection: ServerConnection;
 
   constructor(options: ProbeConnectionOptions) {
-    this.#target = options.target;
     this.#clock = options.clock;
-    this.#server = serverName(options.target.baseUrl);
-    this.#headers = {
-      accept: 'application/json',
-      'accept-encoding': 'identity',
-      'user-agent': 'switchyard',
-      ...options.authHeaders,
-      ...options.target.headers,
-    };
+    this.#connection = new ServerConnection(options);
   }
 
   /** What one probe may ask with, and for how long from now on. */
@@ -57,7 +30,7 @@ export class ProbeConnection {
     const endsAtMs = this.#clock.monotonic() + wholeMs;
     const ask = (method: 'GET' | 'POST', path: string, body: string | null): Promise<ProbeAnswer> => {
       const leftMs = endsAtMs - this.#clock.monotonic();
-      return this.#ask(method, path, body, Math.min(timeoutMs, Math.max(leftMs, 0)));
+      return this.#connection.ask({ method, path, body, timeoutMs: Math.min(timeoutMs, Math.max(leftMs, 0)) });
     };
     return {
       get: (path) => ask('GET', path, null),
@@ -66,81 +39,7 @@ export class ProbeConnection {
   }
 
   /** Ends running requests and closes the connections. */
-  async close(): Promise<void> {
-    this.#closing.abort();
-    await this.#agent?.destroy();
-  }
-
-  async #ask(method: 'GET' | 'POST', path: string, body: string | null, timeoutMs: number): Promise<ProbeAnswer> {
-    const limit = new AbortController();
-    const cancel = this.#clock.after(timeoutMs, () => limit.abort());
-    try {
-      const { origin, pathname, search } = new URL(`${this.#target.baseUrl}${path}`);
-      const response = await this.#connect().request({
-        origin,
-        path: pathname + search,
-        method,
-        headers: body === null ? this.#headers : { ...this.#headers, 'content-type': 'application/json' },
-        body,
-        signal: AbortSignal.any([limit.signal, this.#closing.signal]),
-        headersTimeout: 0,
-        bodyTimeout: 0,
-      });
-      return await readAnswer(response);
-    } catch (error) {
-      if (error instanceof ProbeError) throw error;
-      throw new ProbeError(limit.signal.aborted ? this.#tooLate(timeoutMs) : transportCause(error, this.#server));
-    } finally {
-      cancel();
-    }
-  }
-
-  #tooLate(timeoutMs: number): ProbeError['failure'] {
-    return { class: 'timeout', message: `${this.#server} did not answer within ${Math.round(timeoutMs)} ms` };
-  }
-
-  #connect(): Agent {
-    this.#agent ??= new Agent({
-      allowH2: false,
-      connections: maxConnections,
-      keepAliveTimeout: keepAliveMs,
-      keepAliveMaxTimeout: keepAliveMs,
-      maxResponseSize: maxResponseBytes,
-      // A connection nobody waits for any more is given up too.
-      connect: { ...trust(this.#target, this.#server), timeout: abandonedConnectMs },
-    });
-    return this.#agent;
-  }
-}
-
-/** `host:port` of a base URL, for sentences: never its credentials or path. */
-function serverName(baseUrl: string): string {
-  return URL.parse(baseUrl)?.host ?? 'the server';
-}
-
-function trust(target: ProbeTarget, server: string): { rejectUnauthorized: boolean; ca?: string[] } {
-  const rejectUnauthorized = !target.isTlsInsecure;
-  if (target.caFile === null) return { rejectUnauthorized };
-  try {
-    return { rejectUnauthorized, ca: [...getCACertificates('default'), readFileSync(target.caFile, 'utf8')] };
-  } catch {
-    throw new ProbeError({ class: 'tls', message: `the ca_file for ${server} cannot be read: ${target.caFile}` });
-  }
-}
-
-async function readAnswer(response: Dispatcher.ResponseData): Promise<ProbeAnswer> {
-  const text = await response.body.text();
-  const headers: Record<string, string> = {};
-  for (const [name, value] of Object.entries(response.headers)) {
-    if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(', ') : value;
-  }
-  return { status: response.statusCode, headers, text, json: parseJson(text) };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
+  close(): Promise<void> {
+    return this.#connection.close();
   }
 }

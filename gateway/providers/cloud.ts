@@ -16,5 +16,6 @@ export const cloud: ProviderAdapter = {
   /** Asks nothing: its state is what requests find. */
   probe: () => Promise.resolve(onlyState('ready', null, { isSingleModel: false, loadsOnDemand: false })),
   classify: (refusal) => classifyRefusal(refusal, []),
+  modelControl: () => ({ because: "a vendor's models are not ours to load or unload" }),
   isSameName: (a, b) => a === b,
 };

@@ -30,6 +30,7 @@ export const llamaCppPython: ProviderAdapter = {
   authHeaders: (apiKey) => ({ authorization: `Bearer ${apiKey}` }),
   probe,
   classify: (refusal) => classifyRefusal(refusal, [llamaCppPythonRefusal]),
+  modelControl: () => ({ because: 'it holds its model for as long as it runs, and has no way to let go of it' }),
   isSameName: (a, b) => a === b,
 };
 

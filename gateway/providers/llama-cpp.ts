@@ -2,6 +2,7 @@
 
 import { askAside, causeOf, failedProbe, onlyState } from './findings.ts';
 import { asArray, asObject } from './lenient.ts';
+import { routerControl } from './llama-cpp-control.ts';
 import {
   isAskable,
   isRunning,
@@ -24,6 +25,10 @@ const quietAfterAbandonedMs = 3_000;
 /** Models of a router whose load is read in one probe. */
 const mostRunning = 16;
 
+const onlyModel = {
+  because: 'it holds its one model for as long as it runs: started with --models-dir it loads and unloads several',
+};
+
 export const llamaCpp: ProviderAdapter = {
   kind: 'llama_cpp',
   paths: {
@@ -45,6 +50,7 @@ export const llamaCpp: ProviderAdapter = {
   authHeaders: (apiKey) => ({ authorization: `Bearer ${apiKey}` }),
   probe,
   classify: (refusal) => classifyRefusal(refusal, [llamaCppRefusal]),
+  modelControl: (findings) => (findings?.isSingleModel === false ? routerControl : onlyModel),
   isSameName: (a, b) => a === b,
 };
 

@@ -3,6 +3,7 @@
 import type { ModelFacts } from '../types.ts';
 import { askAside, causeOf, failedProbe, onlyState } from './findings.ts';
 import { asObject, asText, type JsonObject } from './lenient.ts';
+import { ollamaControl } from './ollama-control.ts';
 import {
   canonicalName,
   type LoadedModel,
@@ -58,6 +59,7 @@ export const ollama: ProviderAdapter = {
   authHeaders: (apiKey) => ({ authorization: `Bearer ${apiKey}` }),
   probe,
   classify: (refusal) => classifyRefusal(refusal, [ollamaRefusal]),
+  modelControl: () => ollamaControl,
   isSameName: (a, b) => a === b || canonicalName(a) === canonicalName(b),
 };
 

@@ -34,6 +34,7 @@ export const openai: ProviderAdapter = {
   authHeaders: (apiKey) => ({ authorization: `Bearer ${apiKey}` }),
   probe,
   classify: (refusal) => classifyRefusal(refusal, [openaiRefusal]),
+  modelControl: () => ({ because: "OpenAI's protocol has no way to load or unload a model" }),
   isSameName: (a, b) => a === b,
 };
 

@@ -23,6 +23,48 @@ export interface ProbeClient {
   show(model: string): Promise<ProbeAnswer>;
 }
 
+/** What may be done to load or unload a model on purpose: reading, one POST, and waiting. */
+export interface ControlClient {
+  /** As a probe's `get`, within the time limit of a probe. */
+  get(path: string): Promise<ProbeAnswer>;
+  /**
+   * POSTs JSON to a path below the provider's base URL (`null`: no body), within the time limit of the whole action.
+   * Rejects with `ProbeError` when no answer came.
+   */
+  post(path: string, body: unknown): Promise<ProbeAnswer>;
+  /** Epoch ms. */
+  nowMs(): number;
+  /** Waits that long, then tells whether there is time left for the action. */
+  pause(delayMs: number): Promise<boolean>;
+}
+
+/**
+ * How loading or unloading a model went. `unchanged`: it was so already; `busy`: requests, of whomever, run there;
+ * `unsupported`: this server was not started in a way that allows it.
+ */
+export interface ControlResult {
+  readonly is: 'done' | 'unchanged' | 'busy' | 'unsupported' | 'failed';
+  /** A sentence without its subject: `was loaded`, `the server refused: ...`. */
+  readonly message: string;
+}
+
+/** How the models of one server are loaded and unloaded on purpose. */
+export interface ModelControl {
+  /** What an action concerns: one model, or everything the server has (vLLM's sleep). */
+  readonly scope: 'model' | 'server';
+  /** Why it may turn out to be impossible all the same; null: it is possible. */
+  readonly isOnlyIf: string | null;
+  /** Ends when the model is in memory. `isKept`: until it is unloaded on purpose, where the server knows such a thing. */
+  load(client: ControlClient, model: string, options: { readonly isKept: boolean }): Promise<ControlResult>;
+  /** Ends when the model is out of memory. Asked only while no request of ours runs there. */
+  unload(client: ControlClient, model: string): Promise<ControlResult>;
+}
+
+/** Why nothing can be loaded or unloaded there: a sentence. */
+export interface NoModelControl {
+  readonly because: string;
+}
+
 /** No answer to a probe, with the class of the cause. */
 export class ProbeError extends Error {
   override readonly name = 'ProbeError';
@@ -101,6 +143,8 @@ export interface ProviderAdapter {
   probe(client: ProbeClient, context: ProbeContext, previous: ProbeFindings | null): Promise<ProbeFindings>;
   /** Whom a refusal blames, and the provider's own words for it. */
   classify(refusal: Refusal): { readonly kind: Exclude<FailureKind, 'cancelled' | 'broken'>; readonly message: string };
+  /** How its models are loaded and unloaded on purpose, going by what the last probes found. */
+  modelControl(findings: ProbeFindings | null): ModelControl | NoModelControl;
   /** Whether two spellings name the same model here (Ollama: without regard to case, `:latest` implied). */
   isSameName(a: string, b: string): boolean;
 }

@@ -7,6 +7,7 @@ import { capabilitiesFromName, factsFromPath, factsOf, type ListedModel, listedM
 import { samplesOf, sumOf } from './prometheus.ts';
 import type { ProbeClient, ProbeContext, ProbeFindings, ProviderAdapter } from './provider.ts';
 import { classifyRefusal, type RefusalDetails, type RefusalKind, saysContextExceeded } from './refusal.ts';
+import { vllmControl } from './vllm-control.ts';
 
 const standing = { isSingleModel: false, loadsOnDemand: false };
 
@@ -33,6 +34,7 @@ export const vllm: ProviderAdapter = {
   authHeaders: (apiKey) => ({ authorization: `Bearer ${apiKey}` }),
   probe,
   classify: (refusal) => classifyRefusal(refusal, [vllmRefusal]),
+  modelControl: () => vllmControl,
   isSameName: (a, b) => a === b,
 };
 
