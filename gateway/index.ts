@@ -30,11 +30,12 @@ import { ensureManagementToken } from './http/management-token.ts';
 import { createHttp } from './http/server.ts';
 import { naming } from './naming.ts';
 import { Outcomes } from './outcomes.ts';
-import { providerSwitch } from './provider-switch.ts';
+import { providerReset, providerSwitch } from './provider-switch.ts';
 import { compileRules, type Rules } from './routing/rules.ts';
 import { openSharing } from './sharing/sharing.ts';
 import type { Log } from './telemetry/log.ts';
 import { Metrics } from './telemetry/metrics.ts';
+import { trafficStatus } from './traffic-status.ts';
 import { version } from './version.ts';
 
 export interface GatewayOptions {
@@ -151,12 +152,13 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     charactersPerToken: (model) => learning.charactersPerToken(model),
     conversationSecret,
   });
+  const configuration = () => ({ settings: store.current, rules: rulesOf(store.current) });
   const dispatcher = new RequestDispatcher({
     clock,
     pools,
     held: new HeldBytes(dispatchLimits.heldTogetherBytes),
     dispatchLimits,
-    configuration: () => ({ settings: store.current, rules: rulesOf(store.current) }),
+    configuration,
     catalog,
     learning,
     guards,
@@ -185,7 +187,15 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     catalog,
     proxy: (exchange) => dispatcher.dispatch(exchange),
     poolFor: (provider) => pools.poolFor(provider),
-    setProviderEnabled: providerSwitch({ store, catalog, dataFolder }),
+    setProviderEnabled: providerSwitch({
+      ...{ store, catalog, dataFolder },
+      forgetFailures: (provider) => cooldowns.reset(provider),
+    }),
+    resetProvider: providerReset(cooldowns),
+    traffic: trafficStatus({
+      ...{ guards, slots, cache, learning, catalog, configuration },
+      sharing: () => sharing.status(),
+    }),
     findRequest: (id) => outcomes.find(id),
     explain: (question) => dryRun.explain(question),
     replay: (question) => dryRun.replay(question),

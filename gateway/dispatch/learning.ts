@@ -127,6 +127,12 @@ export class Learning implements LearnedSource, LessonKeeper {
     return this.#providers.get(provider)?.get(model) ?? null;
   }
 
+  /** All of which something may have been learned, by provider and model. */
+  *deployments(): Generator<readonly [provider: string, model: string, deployment: LearnedDeployment]> {
+    for (const [provider, models] of this.#providers.entries())
+      for (const [model, deployment] of models.entries()) yield [provider, model, deployment];
+  }
+
   turnOf(pool: string): number {
     return this.#turns.get(pool) ?? 0;
   }
@@ -163,11 +169,9 @@ export class Learning implements LearnedSource, LessonKeeper {
 
   #saved(): SavedLearning {
     const deployments = [];
-    for (const [provider, models] of this.#providers.entries()) {
-      for (const [model, deployment] of models.entries()) {
-        const saved = deployment.saved(provider, model);
-        if (saved !== null) deployments.push(saved);
-      }
+    for (const [provider, model, deployment] of this.deployments()) {
+      const saved = deployment.saved(provider, model);
+      if (saved !== null) deployments.push(saved);
     }
     deployments.sort((a, b) => b.learnedAtMs - a.learnedAtMs);
     return { deployments: deployments.slice(0, MOST_SAVED), prompts: this.prompts.saved() };

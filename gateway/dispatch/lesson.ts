@@ -58,10 +58,7 @@ export class Lesson {
 
   /** What the time limits of this attempt are computed from; asked for before it is counted in. */
   rates(): NonNullable<FirstContentFacts['learned']> {
-    const { loadMs, prefillTokensPerSecond, tokensPerSecond, serviceMs } = this.#deployment;
-    const { snapshot } = this.#input;
-    const queueAheadMs = snapshot === null ? 0 : requestsAhead(snapshot) * (serviceMs ?? 0);
-    return { loadMs, prefillTokensPerSecond, tokensPerSecond, queueAheadMs };
+    return learnedRates(this.#deployment, this.#input.snapshot);
   }
 
   /** The attempt ended. Once. */
@@ -136,6 +133,15 @@ export class Lesson {
     const { conversationKey } = conversations.isAsked ? this.#input.facts : NO_CONVERSATION;
     return conversationKey === null ? 0 : conversations.cachedTokens(conversationKey, monotonicMs);
   }
+}
+
+/** What time limits are computed from. `snapshot`: of its provider, for the requests that are there already. */
+export function learnedRates(
+  { loadMs, prefillTokensPerSecond, tokensPerSecond, serviceMs }: LearnedDeployment,
+  snapshot: ProviderSnapshot | null,
+): NonNullable<FirstContentFacts['learned']> {
+  const queueAheadMs = snapshot === null ? 0 : requestsAhead(snapshot) * (serviceMs ?? 0);
+  return { loadMs, prefillTokensPerSecond, tokensPerSecond, queueAheadMs };
 }
 
 const NO_CONVERSATION = { conversationKey: null };

@@ -1,7 +1,14 @@
-// What `/admin` answers: the state of everything, one switch per provider, one stored request, and the proof of who we are.
+// What `/admin` answers: the state of everything, one switch and one reset per provider, one stored request, and the proof of who we are.
 
 import { didYouMean } from '../config/nearest.ts';
-import type { AdminProvider, AdminProviderPatch, AdminStatus, AdminStoredRequest } from '../contract.ts';
+import type {
+  AdminProvider,
+  AdminProviderPatch,
+  AdminProviderReset,
+  AdminProviderResetResult,
+  AdminStatus,
+  AdminStoredRequest,
+} from '../contract.ts';
 import { GatewayError } from '../errors.ts';
 import { decisionToJson } from '../routing/explain.ts';
 import type { HttpDependencies } from './dependencies.ts';
@@ -29,6 +36,7 @@ export function adminStatus(deps: HttpDependencies, server: ServerState): AdminS
     providers: deps.catalog.status(),
     // Everything but the request that asks.
     inFlight: Math.max(0, server.inFlight() - 1),
+    traffic: deps.traffic(),
   };
 }
 
@@ -51,18 +59,50 @@ export async function switchProvider(
   name: string,
   body: Readonly<Record<string, unknown>>,
 ): Promise<AdminProvider> {
-  const find = () => deps.catalog.status().find((provider) => provider.name === name);
-  if (!find()) {
-    const names = deps.catalog.status().map((provider) => provider.name);
-    throw new GatewayError('not_found', `There is no provider ${JSON.stringify(name)}${didYouMean(name, names)}`, {
-      param: 'name',
-    });
-  }
+  requireProvider(deps, name);
   const { enabled } = readProviderPatch(body);
   await deps.setProviderEnabled(name, enabled);
-  const after = find();
+  const after = deps.catalog.status().find((provider) => provider.name === name);
   if (after) return after;
   throw new GatewayError('conflict', `The provider ${name} was taken out of the configuration meanwhile.`);
+}
+
+function requireProvider(deps: HttpDependencies, name: string): AdminProvider {
+  const providers = deps.catalog.status();
+  const found = providers.find((provider) => provider.name === name);
+  if (found) return found;
+  const near = didYouMean(
+    name,
+    providers.map((provider) => provider.name),
+  );
+  throw new GatewayError('not_found', `There is no provider ${JSON.stringify(name)}${near}`, { param: 'name' });
+}
+
+/** Reads the body of `POST /admin/providers/NAME/reset`. Throws `invalid_request` naming the path of what is wrong. */
+function readProviderReset(body: Readonly<Record<string, unknown>>): AdminProviderReset {
+  for (const key of Object.keys(body)) {
+    if (key === 'model') continue;
+    throw new GatewayError('invalid_request', `${key}: there is no such field${didYouMean(key, ['model'])}`, {
+      param: key,
+    });
+  }
+  const { model } = body;
+  if (model === undefined) return {};
+  if (typeof model === 'string') return { model };
+  const found = JSON.stringify(model).slice(0, 100);
+  throw new GatewayError('invalid_request', `model: expected the id of a model, not ${found}`, { param: 'model' });
+}
+
+/** Forgets what live traffic has against a provider, or one deployment of it: the next request may go there. */
+export function resetProvider(
+  deps: HttpDependencies,
+  name: string,
+  body: Readonly<Record<string, unknown>>,
+): AdminProviderResetResult {
+  requireProvider(deps, name);
+  const { model } = readProviderReset(body);
+  const forgotten = deps.resetProvider(name, model);
+  return { provider: requireProvider(deps, name), forgotten };
 }
 
 /** `GET /admin/requests/ID`. */

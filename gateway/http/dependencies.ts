@@ -3,7 +3,14 @@
 import type { Dispatcher } from 'undici';
 import type { Clock } from '../clock.ts';
 import type { ProviderSettings, Settings } from '../config/settings.ts';
-import type { AdminProvider, AdminReplay, AdminStatus, HistoryStatus } from '../contract.ts';
+import type {
+  AdminCooldown,
+  AdminProvider,
+  AdminReplay,
+  AdminStatus,
+  AdminTraffic,
+  HistoryStatus,
+} from '../contract.ts';
 import type { IncomingExchange } from '../dispatch/exchange.ts';
 import type { DryQuestion, ReplayQuestion } from '../dry-run/question.ts';
 import type { GatewayError } from '../errors.ts';
@@ -57,6 +64,10 @@ export interface HttpDependencies {
   poolFor(provider: ProviderSettings): Dispatcher;
   /** Switches a provider and keeps the wish where it outlives a restart. Rejects with `conflict` when its file changed meanwhile. */
   setProviderEnabled(name: string, isEnabled: boolean): Promise<void>;
+  /** Forgets cooldowns and breakers of a provider, or of one model there; returns what was taken out. */
+  resetProvider(name: string, model?: string): readonly AdminCooldown[];
+  /** What live traffic has come to. */
+  traffic(): AdminTraffic;
   /** A finished request from memory or history, or null. */
   findRequest(id: string): Promise<Outcome | null>;
   /** Decides a request that is not sent. Rejects with `DraftRejected` or `GatewayError`. */

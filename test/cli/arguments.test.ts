@@ -107,6 +107,14 @@ describe('the status page', () => {
     history: { is: 'degraded', because: 'the disk is full', rowsLost: 3 },
     providers: [provider, { ...provider, name: 'b', isEnabled: false, cause: null, queued: 0 }],
     inFlight: 2,
+    traffic: {
+      cooldowns: [],
+      queues: [],
+      rateWindows: [],
+      cache: { is: 'off', hits: 0, misses: 0, stored: 0, bytes: 0, entries: 0 },
+      sharing: { is: 'off', sinceMs: 0, because: null },
+      timeLimits: [],
+    },
   };
 
   test('tells state, causes and problems, in columns', () => {

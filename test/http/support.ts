@@ -201,6 +201,15 @@ export async function startHttp(options: HarnessOptions = {}): Promise<Harness> 
     setProviderEnabled: async (name, isEnabled) => {
       state.providers = state.providers.map((one) => (one.name === name ? { ...one, isEnabled } : one));
     },
+    resetProvider: () => [],
+    traffic: () => ({
+      cooldowns: [],
+      queues: [],
+      rateWindows: [],
+      cache: { is: 'off', hits: 0, misses: 0, stored: 0, bytes: 0, entries: 0 },
+      sharing: { is: 'off', sinceMs: 0, because: null },
+      timeLimits: [],
+    }),
     findRequest: async () => null,
     explain: async () => Promise.reject(new Error('nothing is explained here')),
     replay: async () => ({ total: 0, changed: [] }),
