@@ -4,7 +4,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type TestGateway, testGateway } from '../support/gateway.ts';
 import { modelOf, openai, outcomeOf, providerOf, QUESTION, streamChat } from './clients.ts';
-import { configurationOf, type PresentServer, present, presentServers } from './servers.ts';
+import { unload } from './ollama.ts';
+import { configurationOf, present, presentServers } from './servers.ts';
 import { hasWorked, sumsOf, workOf } from './work.ts';
 
 let gateway: TestGateway;
@@ -36,20 +37,11 @@ for (const server of present('llama_cpp_python')) {
   });
 }
 
-async function unload(server: PresentServer, model: string): Promise<void> {
-  await fetch(`${server.url}/api/generate`, { method: 'POST', body: JSON.stringify({ model, keep_alive: 0 }) });
-  for (;;) {
-    const { models } = (await (await fetch(`${server.url}/api/ps`)).json()) as { models: { name: string }[] };
-    if (!models.some(({ name }) => name === model)) return;
-    await pause(100);
-  }
-}
-
 for (const server of present('ollama')) {
   test('a stream from a model that Ollama loads first waits for the load and is told as cold', async () => {
     const { models } = await providerOf(gateway, server);
     const model = models.find(({ id }) => id.startsWith('mid'))?.id ?? (await modelOf(gateway, server));
-    await unload(server, model);
+    await unload(server.url, model);
     await expect
       .poll(
         async () => {

@@ -34,6 +34,10 @@ export interface RunningServer extends AsyncDisposable {
   killChildren(): number;
   /** SIGSTOP to the same: it accepts connections and says nothing. */
   freeze(): void;
+  /** SIGSTOP to its children alone: it goes on to answer what needs no model, such as its health check. */
+  freezeChildren(): number;
+  /** SIGCONT to all of it. */
+  thaw(): void;
 }
 
 export async function freePort(): Promise<number> {
@@ -65,17 +69,19 @@ export async function startServer(command: string, port: number): Promise<Runnin
   return {
     url,
     kill,
-    killChildren: () => killChildren(child),
+    killChildren: () => signalChildren(child, 'SIGKILL'),
     freeze: () => signalGroup(child, 'SIGSTOP'),
+    freezeChildren: () => signalChildren(child, 'SIGSTOP'),
+    thaw: () => signalGroup(child, 'SIGCONT'),
     [Symbol.asyncDispose]: close,
   };
 }
 
-function killChildren(leader: ChildProcess): number {
+function signalChildren(leader: ChildProcess, signal: NodeJS.Signals): number {
   const processes = execFileSync('ps', ['-eo', 'pid=,pgid='], { encoding: 'utf8' });
   const pids = processes.split('\n').map((line) => line.trim().split(/\s+/).map(Number));
   const children = pids.flatMap(([pid, group]) => (group === leader.pid && pid !== leader.pid && pid ? [pid] : []));
-  for (const pid of children) process.kill(pid, 'SIGKILL');
+  for (const pid of children) process.kill(pid, signal);
   return children.length;
 }
 

@@ -8,7 +8,8 @@ import { modelOf, openai, outcomeOf, providerOf, streamChat } from './clients.ts
 import { freePort, killableServers, type RunningServer, startServer } from './killable.ts';
 import { type PresentServer, presentServers, type RealServer } from './servers.ts';
 
-const startLimitMs = 300_000;
+const startLimitMs = 600_000;
+const SHORTER_THAN_A_COOLDOWN_MS = 25_000;
 
 for (const { name, kind, variable, command } of killableServers) {
   const other = presentServers.find((server) => server.kind !== kind);
@@ -97,14 +98,20 @@ exact_matches:
     );
 
     test(
-      'started again, it is asked again',
+      'started again, it is asked again without waiting for any cooldown to pass',
       async () => {
         if (command === null) return;
         server = await startServer(command, port);
-        await modelOf(gateway, victim);
-        const chat = await streamChat(openai(gateway, victim), model, { maxTokens: 4 });
-        expect(chat.error).toBeNull();
-        expect((await outcomeOf(gateway, chat.requestId)).provider).toBe('victim');
+        const startedAt = performance.now();
+        // Unpinned: the fallback could answer, and does until the gateway has noticed.
+        const client = openai(gateway, victim).withOptions({ defaultHeaders: {} });
+        const answeredBy = async () => {
+          const chat = await streamChat(client, model, { maxTokens: 2 });
+          expect(chat.error).toBeNull();
+          return (await outcomeOf(gateway, chat.requestId)).provider;
+        };
+        await expect.poll(answeredBy, { timeout: SHORTER_THAN_A_COOLDOWN_MS, interval: 250 }).toBe('victim');
+        console.log(`${name}: asked again ${Math.round(performance.now() - startedAt)} ms after it listed its models`);
       },
       startLimitMs,
     );
