@@ -17,7 +17,7 @@ import type { RequestRow } from './rows.ts';
 
 /** How long sums are brought up to date before an answer is made from them; what is left is done afterwards. */
 const sumUpWithinMs = 15;
-const rowsPerExport = 300;
+const rowsPerExport = 150;
 
 /** Gives requests their attempts. */
 export type RowReader = (rows: readonly RequestRow[]) => AdminRequestRow[];
