@@ -7,6 +7,8 @@ import type { FailedDeployment } from './retry-plan.ts';
 
 /** An attempt that failed before the client saw anything. */
 export interface NotedFailure extends FailedAttempt {
+  /** As in `Candidate.via`. */
+  readonly via: string;
   /** Of the clock that only grows. */
   readonly atMs: number;
   /** `num_retries` of the \`model_list\` entry; null: it says nothing. */
@@ -33,7 +35,7 @@ export class FailureLog {
   }
 
   note(noted: NotedFailure): void {
-    const { provider, model, failure, atMs, numRetries, firstContentMs } = noted;
+    const { provider, model, via, failure, atMs, numRetries, firstContentMs } = noted;
     const id = deploymentId(provider, model);
     const before = this.#deployments.get(id);
     this.attempts.push(noted);
@@ -42,6 +44,7 @@ export class FailureLog {
       id,
       name: `${provider}/${model}`,
       kind: failure.kind,
+      via,
       atMs,
       retryAfterMs: failure.retryAfterMs,
       numRetries,

@@ -4,6 +4,7 @@
 import { GatewayError } from '../errors.ts';
 import { streamFiller } from '../protocols/errors.ts';
 import { logLine } from '../routing/explain.ts';
+import { deploymentId } from '../routing/question.ts';
 import { route } from '../routing/route.ts';
 import { maskSecrets } from '../telemetry/log.ts';
 import type { Attempt, Candidate, Decision, Failure, Outcome, RequestFacts, Snapshot } from '../types.ts';
@@ -87,7 +88,8 @@ export class RequestRun {
     this.#deps.log.info(logLine(facts, decision));
     if (facts.overrides.mockTesting.length > 0) this.#mock(facts, decision);
     else if (this.#deps.reuse.isEnabled && (await this.#answerFromCache(facts, decision))) return;
-    this.#requireCandidates();
+    // A first group that failed on purpose is told like one that failed.
+    if (this.#failures === null) this.#requireCandidates();
     const filler = facts.isStream ? streamFiller(facts.endpoint) : null;
     if (filler !== null) {
       const head = () => earlyHead(this.#exchange.id);
@@ -269,7 +271,8 @@ export class RequestRun {
 
   /** Whether somebody is left who has not failed. */
   #goOnAfter(failed: Candidate, failure: Failure, facts: RequestFacts): boolean {
-    this.#again = NONE_AGAIN;
+    // The others that the last wait was for are still to be asked.
+    this.#again = without(this.#again, deploymentId(failed.provider, failed.model));
     this.#decide(facts);
     const [next] = this.#candidates;
     if (next === undefined) return false;
@@ -348,10 +351,10 @@ export class RequestRun {
     this.#attempts.push(record);
     if (made.wasPromptCut) this.#warnings.push(PROMPT_TRUNCATED);
     if (result.ended !== 'failed' || failure === null) return null;
-    const { provider, model } = record;
+    const { provider, model, via } = record;
     const atMs = this.#deps.clock.monotonic();
     this.#failures ??= new FailureLog();
-    this.#failures.note({ provider, model, failure, refusal, atMs, numRetries, firstContentMs });
+    this.#failures.note({ provider, model, via, failure, refusal, atMs, numRetries, firstContentMs });
     return failure;
   }
 
@@ -380,6 +383,13 @@ export class RequestRun {
     const mask = (text: string) => maskSecrets(text, secretsOf(this.#configuration.settings));
     this.#error = sendProviderWords(this.#reply, this.#exchange, final, mask, this.#replyFacts(null));
   }
+}
+
+function without(again: ReadonlySet<string>, id: string): ReadonlySet<string> {
+  if (!again.has(id)) return again;
+  const rest = new Set(again);
+  rest.delete(id);
+  return rest;
 }
 
 /** Kept ones, and those that only lack a free place: waiting for one is the queue's business. */

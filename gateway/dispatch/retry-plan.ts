@@ -12,6 +12,8 @@ export interface FailedDeployment {
   /** For people: `ollama/qwen3`. */
   readonly name: string;
   readonly kind: FailureKind;
+  /** Which rule put it there, as in `Candidate.via`. */
+  readonly via: string;
   /** When it failed, of the clock that only grows. */
   readonly atMs: number;
   /** What the server asked to wait; null: nothing. */
@@ -77,7 +79,7 @@ function askLoading({ failed, nowMs }: RetrySituation): RetryPlan | null {
 /** A chain with `retry_attempts` has its own idea of retrying, in place of the general one. */
 function walkChain({ chain, chainRounds, failed, nowMs }: RetrySituation): RetryPlan | null {
   if (chain === null || chainRounds >= chain.retryAttempts) return null;
-  const hopeful = failed.filter(mayPass);
+  const hopeful = failed.filter((one) => mayPass(one) && one.via.startsWith(`chain:${chain.name}:`));
   if (hopeful.length === 0) return null;
   const waitMs = Math.max(chain.retryDelayMs, Math.min(...hopeful.map((one) => serverWaitMs(one, nowMs))));
   return {

@@ -11,6 +11,7 @@ function failed(kind: FailureKind, more: Partial<FailedDeployment> = {}): Failed
     id: 'box\u0000m',
     name: 'box/m',
     kind,
+    via: 'catalog',
     atMs: NOW,
     retryAfterMs: null,
     numRetries: null,
@@ -135,15 +136,28 @@ describe('a loading model', () => {
 
 describe('a chain with `retry_attempts`', () => {
   test('is walked again as often as it says, with its own delay', () => {
-    const again = plan([failed('server_error')], { chain: chain() });
+    const link = failed('server_error', { via: 'chain:default:1' });
+    const again = plan([link], { chain: chain() });
     expect(again).toMatchObject({ is: 'chain', waitMs: 1_000 });
     expect(again?.because).toContain('round 2 of the chain default');
-    expect(plan([failed('server_error')], { chain: chain(), chainRounds: 2 })).toBeNull();
+    expect(plan([link], { chain: chain(), chainRounds: 2 })).toBeNull();
+  });
+
+  test('asks its own links again, and nobody before it', () => {
+    const failures = [
+      failed('server_error', { id: 'before' }),
+      failed('unreachable', { id: 'link', via: 'chain:default:2' }),
+    ];
+    expect(plan(failures, { chain: chain() })?.again).toEqual(new Set(['link']));
+    expect(plan([failed('server_error')], { chain: chain() })).toBeNull();
   });
 
   test('asks nobody again who will never answer', () => {
-    expect(plan([failed('auth')], { chain: chain() })).toBeNull();
-    const both = [failed('auth', { id: 'locked' }), failed('unreachable', { id: 'gone' })];
+    expect(plan([failed('auth', { via: 'chain:default:1' })], { chain: chain() })).toBeNull();
+    const both = [
+      failed('auth', { id: 'locked', via: 'chain:default:1' }),
+      failed('unreachable', { id: 'gone', via: 'chain:default:2' }),
+    ];
     expect(plan(both, { chain: chain() })?.again).toEqual(new Set(['gone']));
   });
 
