@@ -1,18 +1,9 @@
 // The state of a gateway as a page of text. Pure.
 
-import type { AdminProvider, AdminStatus, HistoryStatus } from '../contract.ts';
+import type { AdminProvider, AdminStatus, AdminTraffic, HistoryStatus } from '../contract.ts';
+import { durationText, table } from './columns.ts';
 import { harmless } from './harmless.ts';
-
-/** `3 d 4 h`, `4 h 12 min`, `12 min`, `8 s`. */
-export function durationText(ms: number): string {
-  const seconds = Math.max(0, Math.floor(ms / 1000));
-  const minutes = Math.floor(seconds / 60);
-  const hours = Math.floor(minutes / 60);
-  const days = Math.floor(hours / 24);
-  if (days > 0) return `${days} d ${hours % 24} h`;
-  if (hours > 0) return `${hours} h ${minutes % 60} min`;
-  return minutes > 0 ? `${minutes} min` : `${seconds} s`;
-}
+import { trafficLines, waitText } from './traffic-text.ts';
 
 function historyText(history: HistoryStatus): string {
   switch (history.is) {
@@ -37,18 +28,9 @@ function modelsText({ models, isListStale }: AdminProvider): string {
   return remarks.length === 0 ? count : `${count} (${remarks.join(', ')})`;
 }
 
-function trafficText({ inFlight, queued }: AdminProvider): string {
-  return queued === 0 ? `${inFlight} running` : `${inFlight} running, ${queued} waiting`;
-}
-
-/** Columns as wide as their widest cell, the last one as it is. */
-function table(rows: readonly (readonly string[])[]): readonly string[] {
-  const widths: number[] = [];
-  for (const row of rows)
-    for (const [index, cell] of row.entries()) widths[index] = Math.max(widths[index] ?? 0, cell.length);
-  return rows.map((row) =>
-    row.map((cell, index) => (index === row.length - 1 ? cell : cell.padEnd(widths[index] ?? 0))).join('  '),
-  );
+function runningText({ name, inFlight, queued }: AdminProvider, { queues }: AdminTraffic): string {
+  if (queued === 0) return `${inFlight} running`;
+  return `${inFlight} running, ${queued} waiting${waitText(queues.find(({ provider }) => provider === name))}`;
 }
 
 export function statusText(status: AdminStatus, nowMs: number): string {
@@ -60,7 +42,7 @@ export function statusText(status: AdminStatus, nowMs: number): string {
     provider.kind,
     stateText(provider),
     modelsText(provider),
-    trafficText(provider),
+    runningText(provider, status.traffic),
     provider.baseUrl,
   ]);
   const causes = status.providers.flatMap(({ name, cause }) => (cause === null ? [] : [`  ${name}: ${cause.message}`]));
@@ -75,6 +57,7 @@ export function statusText(status: AdminStatus, nowMs: number): string {
     status.providers.length === 0 ? 'no providers' : 'providers',
     ...table(rows),
     ...causes,
+    ...trafficLines(status.traffic, nowMs),
     ...problems.map(
       ({ file, line, column, severity, code, message }) => `${file}:${line}:${column} ${severity} ${code} ${message}`,
     ),

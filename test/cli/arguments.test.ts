@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { commands, helpText, parseCommandLine, UsageError } from '../../gateway/cli/arguments.ts';
-import { durationText, statusText } from '../../gateway/cli/status-text.ts';
+import { durationText } from '../../gateway/cli/columns.ts';
+import { statusText } from '../../gateway/cli/status-text.ts';
 import type { AdminProvider, AdminStatus } from '../../gateway/contract.ts';
 
 describe('a command line', () => {
@@ -128,6 +129,61 @@ providers
   b       ollama  off   0 models (last known)  2 running             http://127.0.0.1:11434
   ollama: refuses?[31m connections
 /etc/a.yaml:3:5 error unknown_key no such key`);
+  });
+
+  test('tells what is taken out, limited, learned, kept and shared, and nothing of what is not', () => {
+    const quiet = statusText(status, 0);
+    for (const word of ['taken out', 'limits', 'learned', 'cache', 'shar']) expect(quiet).not.toContain(word);
+    const busy = statusText(
+      {
+        ...status,
+        traffic: {
+          cooldowns: [
+            {
+              ...{ provider: 'ollama', model: 'qwen3', is: 'cooling_down', untilMs: 25_000 },
+              ...{ because: 'server_error', message: 'it answered 500' },
+            },
+            {
+              ...{ provider: 'b', model: null, is: 'half_open', untilMs: null },
+              ...{ because: 'unreachable', message: 'refused' },
+            },
+          ],
+          queues: [
+            {
+              ...{ provider: 'ollama', used: 2, limit: 2, waiting: 1 },
+              longestWaitMs: { high: null, normal: 4_000, low: 12_000 },
+            },
+          ],
+          rateWindows: [{ scope: 'gateway', limits: 'requests', used: 3, limit: 60 }],
+          cache: { is: 'memory', hits: 1, misses: 2, stored: 2, bytes: 2_000, entries: 2 },
+          sharing: { is: 'away', sinceMs: 0, because: 'localhost:6379: refused' },
+          timeLimits: [
+            {
+              ...{ provider: 'ollama', model: 'qwen3', isConfigured: false, isDegraded: true },
+              firstContentLimitMs: { stream: 42_000, json: 180_000 },
+              ...{ loadMs: 8_000, prefillTokensPerSecond: 800.4, tokensPerSecond: 40, answerMs: 900 },
+            },
+            {
+              ...{ provider: 'b', model: 'unheard', isConfigured: false, isDegraded: false },
+              firstContentLimitMs: { stream: 80_000, json: 600_000 },
+              ...{ loadMs: null, prefillTokensPerSecond: null, tokensPerSecond: null, answerMs: null },
+            },
+          ],
+        },
+      },
+      5_000,
+    );
+    expect(busy).toContain('2 running, 1 waiting, the longest for 12 s');
+    expect(busy).toContain(`taken out of use
+  ollama/qwen3  cooling_down  for 20 s more              server_error: it answered 500
+  all of b      half_open     tried by the next request  unreachable: refused
+limits per minute
+  gateway  3 of 60 requests
+learned
+  ollama/qwen3  first content within 42 s, JSON within 3 min  loads in 8 s, reads 800 tokens/s, writes 40 tokens/s, fails often: counts half
+cache in memory: 1 answered from it, 2 not, 2 taken in; 2 kept in 2 kB
+sharing: Redis is away for 5 s, this gateway carries on alone (localhost:6379: refused)`);
+    expect(busy).not.toContain('unheard');
   });
 
   test('tells times in the two largest units', () => {
