@@ -35,6 +35,8 @@ export interface AttemptInputSource {
   readonly mask: (text: string) => string;
   /** Asked for at the moment the answer is committed. */
   readonly replyFacts: () => ReplyFacts;
+  /** Told at that moment. */
+  readonly onCommit: () => void;
 }
 
 export interface PreparedAttempt {
@@ -108,6 +110,7 @@ export function attemptInput(source: AttemptInputSource): PreparedAttempt {
       limits,
       mustEncodeEmbeddings: endpoint === 'embeddings' && adapter.quirks.mayIgnoreBase64 && wantsBase64(exchange.json),
       reply: source.reply,
+      onCommit: source.onCommit,
       mask: source.mask,
       replyHead: (headers, usage) => replyHead(source, headers, usage),
       streamError: (failure) =>

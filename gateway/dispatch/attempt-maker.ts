@@ -84,7 +84,7 @@ export class AttemptMaker {
     let result: AttemptResult | null = null;
     let isBlameless = false;
     try {
-      const prepared = this.#prepare(order, { entry, snapshot, learned });
+      const prepared = this.#prepare(order, { entry, snapshot, learned, onCommit: () => trial.answered() });
       this.#running = startAttempt(this.#deps, prepared.input);
       result = await this.#running.result;
       isBlameless = prepared.isImpatient && isTimeout(result.failure);
@@ -128,7 +128,7 @@ export class AttemptMaker {
 
   #prepare(
     { facts, place, hasUntriedCandidate, replyFacts }: AttemptOrder,
-    known: Pick<AttemptInputSource, 'entry' | 'snapshot' | 'learned'>,
+    known: Pick<AttemptInputSource, 'entry' | 'snapshot' | 'learned' | 'onCommit'>,
   ): PreparedAttempt {
     const { candidate } = place;
     const { settings, rules } = this.#configuration;

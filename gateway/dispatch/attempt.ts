@@ -36,6 +36,8 @@ export interface AttemptInput {
     /** Null while it is not known yet. */
     usage: Usage | null,
   ) => { readonly headers: readonly string[]; readonly comment: string | null };
+  /** Told once, when the answer begins to go to the client; not for an attempt that fails before. */
+  readonly onCommit: () => void;
   /** Blots out known secrets in what a provider said. */
   readonly mask: (text: string) => string;
   /** The protocol's own error event, for an answer that breaks after its commit. */
@@ -210,6 +212,7 @@ class AttemptRun implements ReuseAwareHandler, AnswerHost {
   commit(status: number, headers: ProviderHeaders): string | null {
     const head = this.input.replyHead(headers, null);
     this.input.reply.commit(status, head.headers);
+    this.input.onCommit();
     return head.comment;
   }
 

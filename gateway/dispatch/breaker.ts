@@ -38,6 +38,8 @@ export interface FailurePlan {
 export interface AttemptMark {
   /** How many openings there had been anywhere when it began. */
   readonly begunAt: number;
+  /** Its answer has begun, and was told: it is no success twice. */
+  readonly hasAnswered: boolean;
 }
 
 /** Taken out. Times are ms of a clock that only grows. */
@@ -111,21 +113,28 @@ export class Breaker {
     return 'tried';
   }
 
-  /** An attempt ended well. */
-  succeeded(attempt: AttemptMark, nowMs: number): BreakerChange {
+  /**
+   * An attempt began to answer, which is its success for letting others in. Failures in a row stay counted: the answer
+   * may still break off.
+   */
+  answered(attempt: AttemptMark, nowMs: number): BreakerChange {
     const opening = this.#opening;
-    if (opening === null) {
-      this.#failures.clear();
-      return null;
-    }
-    const isOldNews = attempt.begunAt < opening.number;
+    if (opening === null) return null;
     if (opening.family === 'unreachable') return this.close();
-    if (isOldNews) return null;
+    const isOldNews = attempt.begunAt < opening.number;
+    if (isOldNews || attempt.hasAnswered) return null;
     this.giveBack(attempt);
     const successes = opening.successes + 1;
     if (successes >= opening.successThreshold) return this.close();
     // It works again: the next trial need not wait for what is left of the time.
     this.#opening = { ...opening, successes, untilMs: Math.min(opening.untilMs, nowMs) };
+    return null;
+  }
+
+  /** An attempt ended well. */
+  succeeded(attempt: AttemptMark, nowMs: number): BreakerChange {
+    if (this.#opening !== null) return this.answered(attempt, nowMs);
+    this.#failures.clear();
     return null;
   }
 

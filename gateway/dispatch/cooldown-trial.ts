@@ -1,4 +1,4 @@
-// One attempt as the cooldowns see it: it began at some moment, and ends once.
+// One attempt as the cooldowns see it: it began at some moment, perhaps begins to answer, and ends once.
 
 import type { GroupDeployment } from '../config/settings.ts';
 import type { DeploymentKey, Failure } from '../types.ts';
@@ -6,14 +6,20 @@ import type { AttemptMark } from './breaker.ts';
 
 /** One attempt under way. Ending it twice does nothing. */
 export interface Trial {
-  /** @param failure null: the whole answer came */
+  /**
+   * Its answer began to reach the client: the deployment works, and others need not wait for the end of a long stream.
+   * It is this attempt's success wherever successes let others in. Does nothing the second time, nor after the end.
+   */
+  answered(): void;
+  /** @param failure null: the whole answer came; one that comes after `answered` is a failure like any other */
   end(failure: Failure | null): void;
   /** It ended in a way that says nothing of the deployment: ended by us, or by a limit of the client's own. */
   abandon(): void;
 }
 
-/** Who is told of ends, once for each attempt. `failure` undefined: nothing is known of it. */
+/** Who is told of answers and ends, once for each attempt. `failure` undefined: nothing is known of it. */
 export interface TrialOwner {
+  answered(attempt: RunningTrial): void;
   ended(attempt: RunningTrial, failure: Failure | null | undefined): void;
 }
 
@@ -23,6 +29,7 @@ export class RunningTrial implements Trial, AttemptMark {
   readonly begunAt: number;
   readonly #owner: TrialOwner;
   readonly #entry: GroupDeployment | null;
+  #hasAnswered = false;
   #isOver = false;
 
   constructor(owner: TrialOwner, key: DeploymentKey, entry: GroupDeployment | null, begunAt: number) {
@@ -34,6 +41,16 @@ export class RunningTrial implements Trial, AttemptMark {
 
   get cooldownMs(): number | null {
     return this.#entry?.cooldownMs ?? null;
+  }
+
+  get hasAnswered(): boolean {
+    return this.#hasAnswered;
+  }
+
+  answered(): void {
+    if (this.#hasAnswered || this.#isOver) return;
+    this.#owner.answered(this);
+    this.#hasAnswered = true;
   }
 
   end(failure: Failure | null): void {

@@ -131,6 +131,17 @@ export class Cooldowns implements TrialOwner {
     this.#noted(cell, wasOpen, cell.breaker.adopt(told, nowMs), true);
   }
 
+  /** An attempt has begun to answer; only its `Trial` calls this. */
+  answered(attempt: RunningTrial): void {
+    if (this.#open === 0) return;
+    const cells = this.#concerned(attempt);
+    if (cells.length === 0) return;
+    const nowMs = this.#clock.monotonic();
+    for (const cell of cells) {
+      if (cell.breaker.answered(attempt, nowMs) === 'closed') this.#dropped(cell, BACK, false);
+    }
+  }
+
   /** An attempt has ended; only its `Trial` calls this. */
   ended(attempt: RunningTrial, failure: Failure | null | undefined): void {
     if (this.#cells.size === 0 && (failure === null || failure === undefined)) return;

@@ -129,6 +129,7 @@ export class JsonReader implements AnswerReader {
     const { headers } = this.#host.input.replyHead(this.#headers, this.usage);
     this.isCommitted = true;
     this.isDelivered = true;
+    this.#host.input.onCommit();
     reply.send(this.#status, [...headers, 'content-length', String(body.length)], body);
     this.#host.complete();
   }

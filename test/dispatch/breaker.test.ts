@@ -22,7 +22,7 @@ const plan: FailurePlan = {
   successThreshold: 1,
 };
 
-const at = (begunAt: number) => ({ begunAt });
+const at = (begunAt: number) => ({ begunAt, hasAnswered: false });
 
 /** Taken out at 0 ms for 1,000 ms, as opening number 1. */
 function opened(changes: Partial<FailurePlan> = {}): Breaker {
@@ -122,6 +122,21 @@ describe('half-open', () => {
     breaker.begin(trial, 1_000);
     breaker.failed(at(1), failure, plan, 1_100, 2);
     expect(breaker.succeeded(trial, 1_200)).toBe('closed');
+  });
+
+  test('counts one success of an attempt that answers and then ends well, and no failure in a row less', () => {
+    const breaker = opened({ successThreshold: 2 });
+    const trial = at(1);
+    breaker.begin(trial, 1_000);
+    expect([breaker.answered(trial, 1_100), breaker.isTried, breaker.opening?.successes]).toEqual([null, false, 1]);
+    breaker.succeeded({ ...trial, hasAnswered: true }, 1_200);
+    expect(breaker.opening?.successes).toBe(1);
+    expect(breaker.answered(at(1), 1_300)).toBe('closed');
+    for (let count = 0; count < 3; count += 1) {
+      breaker.answered(at(1), 1_400);
+      breaker.failed({ ...at(1), hasAnswered: true }, failure, plan, 1_400, 2);
+    }
+    expect(breaker.opening?.number).toBe(2);
   });
 
   test('opens again from the moment the trial fails, with the doubled time', () => {

@@ -14,6 +14,7 @@ type End = FailureKind | 'ok' | 'abandoned';
 /** What happened, in order: all the model knows. `id` is the number of the attempt. */
 type Happening =
   | { is: 'begin'; atMs: number; id: number; provider: string; model: string }
+  | { is: 'answer'; atMs: number; id: number; provider: string; model: string }
   | { is: 'end'; atMs: number; id: number; provider: string; model: string; how: End; retryAfterMs: number | null }
   | { is: 'probe'; atMs: number; provider: string }
   | { is: 'reset'; atMs: number; provider: string; model: string | null };
@@ -54,6 +55,7 @@ function stands(story: readonly Happening[], nowMs: number, provider: string, mo
   let out: Out | null = null;
   let failuresMs: number[] = [];
   const begun = new Map<number, number>();
+  const answered = new Set<number>();
   const isOver = (one: Out, atMs: number) =>
     atMs - Math.max(one.untilMs, one.trial === null ? 0 : one.trial.atMs + 60_000) >= 600_000 ||
     (rules.isDisabled && atMs >= one.untilMs);
@@ -81,11 +83,14 @@ function stands(story: readonly Happening[], nowMs: number, provider: string, mo
     }
     const isEarly = out !== null && (begun.get(id) ?? 0) < out.since;
     const isTrial = out?.trial?.id === id;
-    if (happening.how === 'ok') {
-      failuresMs = [];
+    if (happening.is === 'answer' || happening.how === 'ok') {
+      const isNews = !answered.has(id);
+      if (happening.is === 'end') failuresMs = [];
+      else if (!isNews) return;
+      answered.add(id);
       if (out === null) return;
       if (out.kind === 'unreachable') out = null;
-      else if (!isEarly) {
+      else if (!isEarly && isNews) {
         if (isTrial) out.trial = null;
         out.wins += 1;
         if (out.wins >= rules.successThreshold) out = null;
@@ -172,6 +177,7 @@ const how = { how: fc.constantFrom(...ends), retryAfterMs: fc.constantFrom(null,
 const step = fc.oneof(
   { weight: 3, arbitrary: fc.record({ is: fc.constant('begin' as const), ...place }) },
   { weight: 3, arbitrary: fc.record({ is: fc.constant('end' as const), which: fc.nat(), ...how }) },
+  { weight: 2, arbitrary: fc.record({ is: fc.constant('answer' as const), which: fc.nat() }) },
   { weight: 4, arbitrary: fc.record({ is: fc.constant('whole' as const), ...place, ...how }) },
   {
     weight: 3,
@@ -245,7 +251,13 @@ test('after any sequence of events it stands against a deployment exactly what r
         if (one.is === 'wait') clock.advance(one.ms);
         else if (one.is === 'begin') running.push(begin(one.provider, one.model));
         else if (one.is === 'whole') end(begin(one.provider, one.model), one.how, one.retryAfterMs);
-        else if (one.is === 'end') {
+        else if (one.is === 'answer') {
+          const answering = running[one.which % Math.max(1, running.length)];
+          if (answering === undefined) continue;
+          const { id, provider, model, trial } = answering;
+          story.push({ is: 'answer', atMs: clock.now(), id, provider, model });
+          trial.answered();
+        } else if (one.is === 'end') {
           const [ended] = running.splice(one.which % Math.max(1, running.length), 1);
           if (ended !== undefined) end(ended, one.how, one.retryAfterMs);
         } else {

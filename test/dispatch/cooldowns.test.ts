@@ -84,6 +84,17 @@ describe('a deployment that fails', () => {
     expect(blocked()).not.toBeNull();
   });
 
+  test('is not counted anew by answers that begin and break off', () => {
+    const { begin, blocked } = world();
+    for (let count = 0; count < 3; count += 1) {
+      expect(blocked()).toBeNull();
+      const attempt = begin();
+      attempt.answered();
+      attempt.end(failure('broken'));
+    }
+    expect(blocked()).not.toBeNull();
+  });
+
   test('is forgiven what happened 60 s ago', () => {
     const { fail, blocked, clock } = world();
     fail('server_error');
@@ -293,6 +304,13 @@ describe('a provider as a whole', () => {
     }
   });
 
+  test('that could not be reached is back as soon as an answer begins', () => {
+    const { begin, fail, blocked } = world();
+    fail('unreachable');
+    begin().answered();
+    expect(blocked()).toBeNull();
+  });
+
   test('is back by an answer that was under way before, but not by one that broke off', () => {
     const { fail, begin, blocked } = world();
     const [whole, half] = [begin(), begin()];
@@ -482,6 +500,47 @@ describe('one whose time is up', () => {
     expect(blocked()).not.toBeNull();
     second.end(null);
     expect(blocked()).toBeNull();
+  });
+
+  test('is closed as soon as the trial begins to answer, however long the answer is', () => {
+    const { begin, blocked, told } = halfOpen();
+    const trial = begin();
+    trial.answered();
+    expect([blocked(), told().at(-1)]).toEqual([null, 'closed m']);
+    trial.answered();
+    trial.end(null);
+    expect(told()).toEqual(['cooling_down m', 'half_open m', 'closed m']);
+  });
+
+  test('lets the next request try as soon as a trial begins to answer, and counts each attempt once', () => {
+    const { begin, blocked, cooldowns } = halfOpen({ successThreshold: 3 });
+    const [first, second] = [begin(), begin()];
+    first.answered();
+    expect([blocked(), cooldowns.isIdle]).toEqual([null, false]);
+    first.answered();
+    first.end(null);
+    second.end(null);
+    expect(cooldowns.isIdle).toBe(false);
+    begin().answered();
+    expect(cooldowns.isIdle).toBe(true);
+  });
+
+  test('is blamed for an answer that breaks off after it let others in', () => {
+    const { begin, remaining, clock } = halfOpen({ successThreshold: 2 });
+    const trial = begin();
+    trial.answered();
+    clock.advance(20_000);
+    trial.end(failure('broken'));
+    expect(remaining()).toBe(30_000);
+  });
+
+  test('knows nothing more of an attempt that ended', () => {
+    const { begin, blocked } = halfOpen();
+    const trial = begin();
+    trial.abandon();
+    begin();
+    trial.answered();
+    expect(blocked()?.reason).toBe('breaker_open');
   });
 
   test('is forgotten when nobody asks it for ten minutes', () => {

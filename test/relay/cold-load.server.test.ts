@@ -84,6 +84,7 @@ async function coldAttempt(script: Script, isStream: boolean) {
     mustEncodeEmbeddings: false,
     reply: new ClientReply(response),
     replyHead: () => ({ headers: [], comment: null }),
+    onCommit: () => undefined,
     mask: (text) => text,
     streamError: () => '',
   };
