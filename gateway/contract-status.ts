@@ -17,8 +17,24 @@ export interface AdminModel {
   readonly contextLoaded: number | null;
   readonly capabilities: readonly Capability[] | null;
   readonly isLoaded: boolean | null;
+  /** Epoch ms, as exact as probes follow one another; null: not loaded, or it was when it was first seen. */
+  readonly loadedSinceMs: number | null;
+  /** When the server will unload it by itself, epoch ms; `unlimited`: not by itself; null: not loaded, or not told. */
+  readonly loadedUntilMs: number | 'unlimited' | null;
+  /** What it occupies on the GPUs; null: not told. */
+  readonly vramBytes: number | null;
+  /** On disk. */
+  readonly fileBytes: number | null;
+  /** How long loading it is likely to take, by the loads that were seen; null: none was. */
+  readonly predictedLoadMs: number | null;
   readonly isCloud: boolean;
 }
+
+/** Whether models can be loaded and unloaded there on purpose; `condition` and `because` are sentences without a subject. */
+export type AdminModelControl =
+  | { readonly is: 'able' }
+  | { readonly is: 'able_if'; readonly condition: string }
+  | { readonly is: 'unable'; readonly because: string };
 
 export interface AdminProvider {
   readonly name: string;
@@ -37,6 +53,11 @@ export interface AdminProvider {
   readonly inFlight: number;
   readonly queued: number;
   readonly maxParallelRequests: number | null;
+  /** Requests the engine works on at once, where it tells. */
+  readonly slots: number | null;
+  /** What the engine itself reports, all its clients counted; null: it does not tell. */
+  readonly busy: { readonly running: number; readonly waiting: number } | null;
+  readonly modelControl: AdminModelControl;
   readonly isListStale: boolean;
   readonly models: readonly AdminModel[];
 }

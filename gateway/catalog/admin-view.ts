@@ -1,10 +1,50 @@
 // Parts of the catalog as the admin API shows them.
 
-import type { AdminModel } from '../contract.ts';
-import type { ModelFacts } from '../types.ts';
+import type { ProviderSettings } from '../config/settings.ts';
+import type { AdminModel, AdminModelControl, AdminProvider } from '../contract.ts';
+import type { ModelControl, NoModelControl, ProbeFindings } from '../providers/provider.ts';
+import type { ModelFacts, ProviderSnapshot } from '../types.ts';
 
-/** One model for the admin API. */
-export function adminModel(facts: ModelFacts): AdminModel {
+/** What is known of a provider beside its snapshot. */
+export interface AdminSources {
+  readonly settings: ProviderSettings;
+  readonly findings: ProbeFindings | null;
+  readonly control: ModelControl | NoModelControl;
+  readonly probedAtMs: number | null;
+  /** Epoch ms. */
+  readonly loadedSinceMs: (model: string) => number | null;
+  /** How long loading the model is likely to take. */
+  readonly loadMsOf: (model: string) => number | null;
+}
+
+/** One provider for the admin API. */
+export function adminProvider(snapshot: ProviderSnapshot, sources: AdminSources): AdminProvider {
+  const { settings, findings } = sources;
+  return {
+    name: snapshot.name,
+    kind: snapshot.kind,
+    baseUrl: withoutCredentials(settings.baseUrl),
+    place: snapshot.place,
+    isEnabled: snapshot.isEnabled,
+    isDraining: snapshot.isDraining,
+    isDiscovered: settings.isDiscovered,
+    observed: snapshot.observed,
+    cause: snapshot.cause,
+    version: findings?.version ?? null,
+    probedAtMs: sources.probedAtMs,
+    inFlight: snapshot.load.inFlight,
+    queued: snapshot.load.queued,
+    maxParallelRequests: snapshot.maxParallelRequests,
+    slots: findings?.slots ?? null,
+    busy: snapshot.busy,
+    modelControl: adminControl(sources.control),
+    isListStale: snapshot.isListStale,
+    models: [...snapshot.models.values()].map((facts) => adminModel(facts, sources)),
+  };
+}
+
+function adminModel(facts: ModelFacts, { loadedSinceMs, loadMsOf }: AdminSources): AdminModel {
+  const { isLoaded, loadedUntilMs } = facts;
   return {
     id: facts.id,
     size: facts.size,
@@ -13,9 +53,20 @@ export function adminModel(facts: ModelFacts): AdminModel {
     contextTrained: facts.contextTrained,
     contextLoaded: facts.contextLoaded,
     capabilities: facts.capabilities === null ? null : [...facts.capabilities],
-    isLoaded: facts.isLoaded,
+    isLoaded,
+    loadedSinceMs: isLoaded === true ? loadedSinceMs(facts.id) : null,
+    // JSON has no Infinity.
+    loadedUntilMs: loadedUntilMs === Number.POSITIVE_INFINITY ? 'unlimited' : loadedUntilMs,
+    vramBytes: facts.vramBytes,
+    fileBytes: facts.fileBytes,
+    predictedLoadMs: loadMsOf(facts.id),
     isCloud: facts.remoteHost !== null,
   };
+}
+
+function adminControl(control: ModelControl | NoModelControl): AdminModelControl {
+  if ('because' in control) return { is: 'unable', because: control.because };
+  return control.isOnlyIf === null ? { is: 'able' } : { is: 'able_if', condition: control.isOnlyIf };
 }
 
 /** A base URL as it may be shown: user name and password left out. */

@@ -8,6 +8,7 @@ import { adapters as allAdapters } from '../providers/index.ts';
 import type { ProviderAdapter } from '../providers/provider.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Attempt, Cause, DeploymentKey, ProviderKind, Snapshot } from '../types.ts';
+import { ControlledProvider } from './controlled-provider.ts';
 import type { Find, KnownServer } from './discovery.ts';
 import { type DiscoveryOptions, DiscoveryWatch } from './discovery-watch.ts';
 import type { HealthTransition } from './health.ts';
@@ -32,6 +33,8 @@ export interface CatalogOptions {
   /** How to look for servers while none is configured; null: never. */
   readonly discovery: DiscoveryOptions | null;
   readonly adapters?: Readonly<Record<ProviderKind, ProviderAdapter>>;
+  /** How long loading a model is likely to take, in ms; without it nobody knows. */
+  readonly loadMsOf?: (provider: string, model: string) => number | null;
 }
 
 /** What happened to the catalog; the snapshot taken in a listener shows it already. */
@@ -101,7 +104,7 @@ export class Catalog {
 
   /** Counts a request in. A provider that is gone by now has nothing to count: its lease does nothing. */
   begin(key: DeploymentKey): InFlight {
-    return this.#providers.get(key.provider)?.requests.begin() ?? uncounted;
+    return this.#providers.get(key.provider)?.requests.begin(key.model) ?? uncounted;
   }
 
   /** How many requests wait for a slot of that provider now. */
@@ -133,6 +136,12 @@ export class Catalog {
   /** The settings of a provider in use: also of a discovered one, which no configuration names. */
   providerSettings(name: string): ProviderSettings | undefined {
     return this.#providers.get(name)?.settings;
+  }
+
+  /** The provider as something whose models are loaded and unloaded on purpose; null: there is no such provider. */
+  controlled(name: string): ControlledProvider | null {
+    const provider = this.#providers.get(name);
+    return provider === undefined ? null : new ControlledProvider(provider);
   }
 
   /** False until the first sweep has ended, at most 2 s after the start. */
@@ -212,7 +221,9 @@ export class Catalog {
 
   /** All providers as the admin API shows them. */
   status(): readonly AdminProvider[] {
-    return Array.from(this.#providers.values(), (provider) => provider.status());
+    return Array.from(this.#providers.values(), (provider) =>
+      provider.status((model) => this.#options.loadMsOf?.(provider.settings.name, model) ?? null),
+    );
   }
 
   get #isDiscovering(): boolean {

@@ -16,6 +16,8 @@ export class RequestCount {
   readonly #load = { inFlight: 0, queued: 0 };
   readonly #clock: Clock;
   readonly #onNoneLeft: () => void;
+  /** Only models with requests. */
+  readonly #byModel = new Map<string, number>();
   #abandonedAtMs: number | null = null;
 
   constructor(clock: Clock, onNoneLeft: () => void) {
@@ -33,14 +35,25 @@ export class RequestCount {
     return this.#abandonedAtMs;
   }
 
-  begin(): InFlight {
+  /** How many run on the models that this is true of. */
+  countOf(isMeant: (model: string) => boolean): number {
+    let count = 0;
+    for (const [model, requests] of this.#byModel) if (isMeant(model)) count += requests;
+    return count;
+  }
+
+  begin(model: string): InFlight {
     this.#load.inFlight += 1;
-    return new Lease(this);
+    this.#byModel.set(model, (this.#byModel.get(model) ?? 0) + 1);
+    return new Lease(this, model);
   }
 
   /** Only for leases. */
-  end(isAbandoned: boolean): void {
+  end(model: string, isAbandoned: boolean): void {
     this.#load.inFlight -= 1;
+    const left = (this.#byModel.get(model) ?? 1) - 1;
+    if (left === 0) this.#byModel.delete(model);
+    else this.#byModel.set(model, left);
     if (isAbandoned) this.#abandonedAtMs = this.#clock.now();
     if (this.#load.inFlight === 0) this.#onNoneLeft();
   }
@@ -52,14 +65,16 @@ export class RequestCount {
 
 class Lease implements InFlight {
   #count: RequestCount | null;
+  readonly #model: string;
 
-  constructor(count: RequestCount) {
+  constructor(count: RequestCount, model: string) {
     this.#count = count;
+    this.#model = model;
   }
 
   end(options?: { readonly abandoned?: boolean }): void {
     const count = this.#count;
     this.#count = null;
-    count?.end(options?.abandoned === true);
+    count?.end(this.#model, options?.abandoned === true);
   }
 }

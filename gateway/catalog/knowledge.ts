@@ -6,6 +6,7 @@ import type { ProbeFindings, ProviderAdapter } from '../providers/provider.ts';
 import type { ModelFacts } from '../types.ts';
 import { mergeModels, withoutVolatile } from './facts.ts';
 import { asFindings, isSameFinding, mergeFindings, stateOnly } from './findings.ts';
+import { LoadedSince } from './loaded-since.ts';
 import type { SavedList } from './saved-state.ts';
 
 export interface Absorbed {
@@ -21,6 +22,7 @@ export class Knowledge {
   #isUnlisted = true;
   #isDoubted = false;
   #models: ReadonlyMap<string, ModelFacts> | null = null;
+  readonly #loadedSince = new LoadedSince();
 
   /** `restored`: the list it had when it was last seen; `isStale`: a probe has still to confirm it. */
   constructor(restored: SavedList | null, isStale: boolean) {
@@ -43,6 +45,11 @@ export class Knowledge {
     return this.#isUnlisted;
   }
 
+  /** Epoch ms; null: the model is not loaded, or was when it was first seen. */
+  loadedSinceMs(model: string): number | null {
+    return this.#loadedSince.of(model);
+  }
+
   /** A request hints that what was listed last no longer holds. */
   get isDoubted(): boolean {
     return this.#isDoubted;
@@ -58,13 +65,14 @@ export class Knowledge {
   }
 
   /** Takes on what a probe found; fields that were not asked keep their value, and all do when it found nothing usable. */
-  absorb(found: ProbeFindings): Absorbed {
+  absorb(found: ProbeFindings, atMs: number): Absorbed {
     const former = this.#findings;
     const wasStale = this.#isStale;
     const isUsable = found.observed !== 'down' && found.observed !== 'auth';
     const isListed = isUsable && found.models !== null;
     this.#findings = isUsable || former === null ? mergeFindings(found, former) : stateOnly(found, former);
     if (isListed) this.#isUnlisted = false;
+    if (isListed && found.models !== null) this.#loadedSince.listed(found.models, atMs);
     this.#isStale = !isUsable || (wasStale && !isListed);
     const hasChanged = wasStale !== this.#isStale || !isSameFinding(former, this.#findings);
     if (hasChanged) this.#models = null;
@@ -81,7 +89,13 @@ export class Knowledge {
   /** Marks the list stale and to be read again before anything else is believed of it; false if the list was stale. */
   loseSight(): boolean {
     this.#isUnlisted = true;
+    this.#loadedSince.lostSight();
     return this.markStale();
+  }
+
+  /** Nothing listens there: what it had loaded is gone for certain. */
+  processEnded(): void {
+    this.#loadedSince.processEnded();
   }
 
   /** The models have to be put together again: the declarations or the provider's state changed. */

@@ -8,7 +8,7 @@ import type { AdminProvider } from '../contract.ts';
 import { type ProbeClient, ProbeError, type ProbeFindings, type ProviderAdapter } from '../providers/provider.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Attempt, Cause, Endpoint, ProviderSnapshot } from '../types.ts';
-import { adminModel, withoutCredentials } from './admin-view.ts';
+import { adminProvider } from './admin-view.ts';
 import { isSilence, silenceIn } from './findings.ts';
 import {
   causeOf,
@@ -26,6 +26,7 @@ import { Knowledge } from './knowledge.ts';
 import { ProbeConnection } from './probe-client.ts';
 import { ProbeLoop } from './probe-loop.ts';
 import type { SavedList } from './saved-state.ts';
+import type { ServerConnectionOptions } from './server-connection.ts';
 
 /** A probe asks several things, each within the time limit; all of them together within this many of it. */
 const wholeProbeLimits = 5;
@@ -56,9 +57,9 @@ export interface WatchedProviderOptions {
 
 export class WatchedProvider {
   readonly #options: WatchedProviderOptions;
-  readonly #adapter: ProviderAdapter;
   readonly #endpoints: ReadonlySet<Endpoint>;
   readonly #knowledge: Knowledge;
+  readonly adapter: ProviderAdapter;
   /** Our requests that run or wait there. */
   readonly requests: RequestCount;
   #settings: ProviderSettings;
@@ -73,7 +74,7 @@ export class WatchedProvider {
 
   constructor(options: WatchedProviderOptions) {
     this.#options = options;
-    this.#adapter = options.adapter;
+    this.adapter = options.adapter;
     this.#endpoints = new Set(Object.keys(options.adapter.paths) as Endpoint[]);
     this.#settings = options.settings;
     this.#isEnabled = options.isEnabled;
@@ -96,8 +97,20 @@ export class WatchedProvider {
     return this.#snapshot;
   }
 
+  /** Everything the probes found; null before the first. */
+  get findings(): ProbeFindings | null {
+    return this.#knowledge.findings;
+  }
+
   get version(): string | null {
-    return this.#knowledge.findings?.version ?? null;
+    return this.findings?.version ?? null;
+  }
+
+  /** How it is called beside requests: for probes and for actions on its models. */
+  get target(): ServerConnectionOptions {
+    const { apiKey } = this.#settings;
+    const authHeaders = apiKey === null ? {} : this.adapter.authHeaders(apiKey);
+    return { target: this.#settings, authHeaders, clock: this.#options.clock };
   }
 
   /** What is worth keeping over a restart; null: it never told a list. */
@@ -186,26 +199,15 @@ export class WatchedProvider {
     await this.start();
   }
 
-  status(): AdminProvider {
-    const { snapshot } = this;
-    return {
-      name: snapshot.name,
-      kind: snapshot.kind,
-      baseUrl: withoutCredentials(this.#settings.baseUrl),
-      place: snapshot.place,
-      isEnabled: snapshot.isEnabled,
-      isDraining: snapshot.isDraining,
-      isDiscovered: this.#settings.isDiscovered,
-      observed: snapshot.observed,
-      cause: snapshot.cause,
-      version: this.version,
+  status(loadMsOf: (model: string) => number | null): AdminProvider {
+    return adminProvider(this.snapshot, {
+      settings: this.#settings,
+      findings: this.findings,
+      control: this.adapter.modelControl(this.findings),
       probedAtMs: this.#probedAtMs,
-      inFlight: this.requests.load.inFlight,
-      queued: this.requests.load.queued,
-      maxParallelRequests: snapshot.maxParallelRequests,
-      isListStale: snapshot.isListStale,
-      models: [...snapshot.models.values()].map(adminModel),
-    };
+      loadedSinceMs: (model) => this.#knowledge.loadedSinceMs(model),
+      loadMsOf,
+    });
   }
 
   /** Somebody else's machine is never probed: its state is what requests find. */
@@ -236,9 +238,7 @@ export class WatchedProvider {
   }
 
   #connect(): ProbeConnection {
-    const { apiKey } = this.#settings;
-    const authHeaders = apiKey === null ? {} : this.#adapter.authHeaders(apiKey);
-    return new ProbeConnection({ target: this.#settings, authHeaders, clock: this.#options.clock });
+    return new ProbeConnection(this.target);
   }
 
   #createLoop(): ProbeLoop {
@@ -294,7 +294,7 @@ export class WatchedProvider {
       isFirst: this.#knowledge.isUnlisted,
     };
     try {
-      const found = await this.#adapter.probe(client, context, this.#knowledge.findings);
+      const found = await this.adapter.probe(client, context, this.#knowledge.findings);
       return silenceIn(found) ?? found;
     } catch (error) {
       if (error instanceof ProbeError) return error.failure;
@@ -304,7 +304,7 @@ export class WatchedProvider {
   }
 
   #absorb(found: ProbeFindings, startedAtMs: number): void {
-    const { hasChanged, isNewList } = this.#knowledge.absorb(found);
+    const { hasChanged, isNewList } = this.#knowledge.absorb(found, startedAtMs);
     const { observed, cause } = found;
     this.#step({ kind: 'probe_found', atMs: this.#options.clock.now(), startedAtMs, observed, cause });
     if (hasChanged) this.#changed(null);
@@ -317,6 +317,7 @@ export class WatchedProvider {
     this.#step({ kind: 'probe_failed', atMs: this.#options.clock.now(), startedAtMs, cause, hasRequestsRunning });
     if (this.#health.observed === 'down') this.#loseSight();
     else if (this.#health.observed !== 'ready' && this.#knowledge.markStale()) this.#changed(null);
+    if (cause.class === 'refused') this.#knowledge.processEnded();
   }
 
   /** When it is back it may be another process: what it had loaded is gone, and its list has to be read again. */
@@ -364,13 +365,13 @@ export class WatchedProvider {
       isDraining: !this.#isEnabled && this.requests.load.inFlight > 0,
       observed,
       cause,
-      models: this.#knowledge.models(settings, this.#adapter, observed === 'down' || observed === 'off'),
+      models: this.#knowledge.models(settings, this.adapter, observed === 'down' || observed === 'off'),
       isListStale: isStale,
       isSingleModel: findings?.isSingleModel ?? false,
       defaultModel: settings.defaultModel,
       priority: settings.priority,
       weight: settings.weight,
-      maxParallelRequests: settings.maxParallelRequests ?? this.#adapter.defaultMaxParallelRequests(findings),
+      maxParallelRequests: settings.maxParallelRequests ?? this.adapter.defaultMaxParallelRequests(findings),
       loadsOnDemand: findings?.loadsOnDemand ?? false,
       endpoints: this.#endpoints,
       load: this.requests.load,

@@ -79,6 +79,9 @@ describe('the status page', () => {
     inFlight: 2,
     queued: 1,
     maxParallelRequests: null,
+    slots: null,
+    busy: null,
+    modelControl: { is: 'able' },
     isListStale: true,
     models: [],
   };

@@ -99,6 +99,9 @@ function adminProvider(snapshot: ProviderSnapshot, baseUrl: string): AdminProvid
     inFlight: 0,
     queued: 0,
     maxParallelRequests: null,
+    slots: null,
+    busy: null,
+    modelControl: { is: 'able' },
     isListStale: snapshot.isListStale,
     models: Array.from(snapshot.models.values(), (facts) => ({
       id: facts.id,
@@ -109,6 +112,11 @@ function adminProvider(snapshot: ProviderSnapshot, baseUrl: string): AdminProvid
       contextLoaded: null,
       capabilities: null,
       isLoaded: facts.isLoaded,
+      loadedSinceMs: null,
+      loadedUntilMs: null,
+      vramBytes: null,
+      fileBytes: null,
+      predictedLoadMs: null,
       isCloud: false,
     })),
   };
