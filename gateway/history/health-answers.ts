@@ -76,8 +76,9 @@ export class HealthAnswers {
     const isShort = question.toMs - question.fromMs <= fromBeatsMs;
     const grain = isShort ? null : bucketGrain(question, wished, this.#meta.keptSinceMs);
     const buckets = grain ? cut(grain, wished, grainMs[grain.grain]) : cut(question, wished, 1_000);
-    // Of what is to come nothing is known, though the last bucket may reach into it.
-    const range = { fromMs: buckets.fromMs, toMs: Math.min(buckets.toMs, question.toMs) };
+    // Of what is to come nothing is known, though the last period may reach into it.
+    const knownToMs = Math.max(question.toMs, this.#life.aliveAtMs() ?? 0);
+    const range = { fromMs: buckets.fromMs, toMs: Math.min(buckets.toMs, knownToMs) };
     const life = this.#lifeIn(range);
     const asked = question.providers && new Set(question.providers);
     const providers = this.#names.all().filter(({ name }) => asked?.has(name) ?? true);

@@ -16,7 +16,7 @@ export interface GrainRange extends TimeRange {
 }
 
 /** @param keptSinceMs before which the sums of that grain are gone */
-export function finestGrain(range: TimeRange, keptSinceMs: (grain: Grain) => number): GrainRange {
+function finestGrain(range: TimeRange, keptSinceMs: (grain: Grain) => number): GrainRange {
   for (const grain of grains) {
     const whole = wholePeriods(range, grainMs[grain]);
     if ((whole.toMs - whole.fromMs) / grainMs[grain] <= mostPeriods && range.fromMs >= keptSinceMs(grain)) {

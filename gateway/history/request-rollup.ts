@@ -18,7 +18,7 @@ import type { Value } from './rows.ts';
 const rowsPerStep = 200;
 /** Clients named in one period; the rest is summed up under one name, for names of clients are anybody's to make up. */
 const mostClients = 500;
-export const otherClients = '(others)';
+const otherClients = '(others)';
 
 type StoredSum = Record<(typeof countColumns)[number], number> &
   Record<(typeof sketchColumns)[number], Uint8Array | null>;

@@ -134,7 +134,7 @@ export class RequestSums {
   }
 }
 
-export function emptySum(grain: number, atMs: number, provider: string, model: string): RequestSum {
+function emptySum(grain: number, atMs: number, provider: string, model: string): RequestSum {
   const counts = Object.fromEntries(countColumns.map((column) => [column, 0])) as Counts;
   const sketches = {
     duration: new Sketch(),

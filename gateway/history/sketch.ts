@@ -13,9 +13,13 @@ const bucketCount = bucketOf(largestValue) + 1;
 /** First byte of the stored form. */
 const form = 1;
 
+/** Many are made and never filled. */
+const none = new Float64Array(0);
+const firstRoom = 16;
+
 /** Numbers from 0 to 1e9 of any unit; negative ones count as zero. Takes at most 11 kB. */
 export class Sketch {
-  #counts = new Float64Array(16);
+  #counts = none;
   /** Bucket of `#counts[0]`. */
   #first = 0;
   #total = 0;
@@ -89,7 +93,10 @@ export class Sketch {
   }
 
   #addTo(bucket: number, count: number): void {
-    if (this.#total === 0) this.#first = Math.max(0, bucket - 7);
+    if (this.#total === 0) {
+      this.#counts = new Float64Array(firstRoom);
+      this.#first = Math.max(0, bucket - firstRoom / 2);
+    }
     const index = bucket - this.#first;
     if (index < 0 || index >= this.#counts.length) this.#makeRoom(bucket);
     const place = bucket - this.#first;

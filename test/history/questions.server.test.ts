@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { AdminRequestFilter } from '../../gateway/contract.ts';
+import type { AdminRequestFilter, AdminUptimeBasis } from '../../gateway/contract.ts';
 import type { History } from '../../gateway/history/history.ts';
 import { openHistory } from '../../gateway/history/recorder.ts';
 import { WindowAnswers } from '../../gateway/history/window-answers.ts';
-import type { Outcome, OutcomeResult } from '../../gateway/types.ts';
+import type { ObservedState, Outcome, OutcomeResult } from '../../gateway/types.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { memoryLog, outcome, temporaryFolder } from './support.ts';
 
@@ -235,6 +235,11 @@ describe('sums over time', () => {
   });
 });
 
+const countsAs: Readonly<Record<ObservedState, keyof AdminUptimeBasis>> = {
+  ...{ ready: 'upMs', warming: 'upMs', degraded: 'degradedMs', down: 'downMs', auth: 'downMs' },
+  ...{ pending: 'excludedMs', paused: 'excludedMs', off: 'excludedMs' },
+};
+
 describe('health', () => {
   const beat = (second: number, observed: 'ready' | 'down' | 'degraded' = 'ready', latencyMs: number | null = 5) =>
     history.recordBeat({
@@ -274,6 +279,80 @@ describe('health', () => {
       expect(one?.uptime).toBe(isWhole ? 0.75 : 1);
       expect(gaps.map(({ is }) => is)).toEqual(isWhole ? ['asleep', 'stopped'] : ['stopped']);
     }
+  });
+
+  test('its basis is what a simulation second by second finds, whatever the range', async () => {
+    const states: ObservedState[] = [];
+    const random = fc.sample(
+      fc.constantFrom<ObservedState>('ready', 'ready', 'warming', 'degraded', 'down', 'auth', 'off'),
+      {
+        ...{ seed: 7, numRuns: 1_080 },
+      },
+    );
+    const sleeps = [
+      { fromMs: startMs + 4_000_000, toMs: startMs + 6_100_000 },
+      { fromMs: startMs + 5_000_000, toMs: startMs + 6_500_000 },
+      { fromMs: startMs + 15_000_000, toMs: startMs + 15_007_000 },
+    ];
+    const stopped = { fromMs: startMs + 9_000_000, toMs: startMs + 12_345_000 };
+    const isIn = (now: number, { fromMs, toMs }: { fromMs: number; toMs: number }) => fromMs <= now && now < toMs;
+    const write = (fromSecond: number, toSecond: number): void => {
+      for (let second = fromSecond; second < toSecond; second += 20) {
+        const observed = random[second / 20] ?? 'ready';
+        states[second] = observed;
+        history.recordBeat({
+          atMs: startMs + second * 1_000,
+          provider: 'ollama',
+          isOk: true,
+          latencyMs: 1,
+          observed,
+          cause: null,
+        });
+      }
+    };
+    write(0, 9_000);
+    for (const { fromMs, toMs } of sleeps.slice(0, 2)) history.noteSleep(fromMs, toMs);
+    clock.advance(9_000_000);
+    await history.close();
+    clock.advance(3_345_000);
+    history = open();
+    write(12_400, 21_600);
+    history.noteSleep(sleeps[2]?.fromMs ?? 0, sleeps[2]?.toMs ?? 0);
+    clock.advance(21_600_000 - 12_345_000);
+
+    const ticks: (keyof AdminUptimeBasis)[] = [];
+    let state: ObservedState | null = null;
+    for (let second = 0; second < 21_600; second++) {
+      const now = startMs + second * 1_000;
+      if (now === stopped.toMs) state = null;
+      state = states[second] ?? state;
+      if (isIn(now, stopped)) ticks.push('stoppedMs');
+      else if (sleeps.some((sleep) => isIn(now, sleep))) ticks.push('asleepMs');
+      else ticks.push(state === null ? 'unknownMs' : countsAs[state]);
+    }
+    const second = fc.integer({ min: 0, max: 21_600 });
+    const range = fc.tuple(second, second).filter(([a, b]) => a < b);
+    await fc.assert(
+      fc.asyncProperty(range, fc.integer({ min: 1, max: 60 }), async ([fromSecond, toSecond], buckets) => {
+        const asked = { fromMs: startMs + fromSecond * 1_000, toMs: startMs + toSecond * 1_000, buckets };
+        const { fromMs, toMs, providers } = await upToDate(() => history.health(asked));
+        const basis: Record<string, number> = {};
+        for (const key of Object.keys(providers[0]?.basis ?? {})) basis[key] = 0;
+        for (const tick of ticks.slice((fromMs - startMs) / 1_000, (toMs - startMs) / 1_000))
+          basis[tick] = (basis[tick] ?? 0) + 1_000;
+        expect(providers[0]?.basis).toEqual(basis);
+        expect([fromMs <= asked.fromMs, toMs >= asked.toMs]).toEqual([true, true]);
+        expect(providers[0]?.buckets.length).toBeLessThanOrEqual(buckets);
+        expect(providers[0]?.buckets.reduce((sum, { upMs }) => sum + upMs, 0)).toBe(basis.upMs);
+      }),
+      {
+        numRuns: 60,
+        examples: [
+          [[0, 21_600], 24],
+          [[3_333, 20_000], 60],
+        ],
+      },
+    );
   });
 
   test('a bar of an hour is made of the beats, with their latencies', async () => {
