@@ -12,7 +12,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'types.ts': [],
   'clock.ts': [],
   'errors.ts': ['types.ts'],
-  'contract.ts': ['types.ts', 'contract-status.ts'],
+  'contract.ts': ['types.ts', 'contract-live.ts', 'contract-status.ts'],
+  'contract-live.ts': ['types.ts', 'contract-status.ts'],
   'contract-status.ts': ['types.ts'],
   config: ['types.ts', 'errors.ts', 'clock.ts', 'telemetry/log.ts'],
   providers: ['types.ts', 'errors.ts', 'config'],
@@ -20,6 +21,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   catalog: ['types.ts', 'errors.ts', 'clock.ts', 'contract.ts', 'config', 'providers', 'telemetry/log.ts'],
   routing: ['types.ts', 'errors.ts', 'config/settings.ts'],
   telemetry: ['types.ts', 'errors.ts', 'clock.ts'],
+  events: ['types.ts', 'errors.ts', 'clock.ts', 'contract.ts', 'telemetry/log.ts'],
   history: ['types.ts', 'errors.ts', 'clock.ts', 'contract.ts', 'config/settings.ts', 'telemetry/log.ts'],
   cache: ['types.ts', 'errors.ts', 'clock.ts', 'config/settings.ts', 'config/settings-reliability.ts', 'protocols'],
   sharing: [

@@ -1,0 +1,72 @@
+// What `GET /admin/events` tells: a snapshot of everything, then what changes, and the requests that run now.
+
+import type { AdminCooldown, AdminModel, AdminProvider, AdminStatus, HistoryStatus } from './contract-status.ts';
+import type { CauseClass, Endpoint, ObservedState, Outcome } from './types.ts';
+
+/** A request that is being served. */
+export interface AdminLiveRequest {
+  readonly id: string;
+  /** Epoch ms. */
+  readonly receivedAtMs: number;
+  readonly endpoint: Endpoint;
+  readonly isStream: boolean;
+  /** API key name, else the product token of the User-Agent; '' before it was looked at. */
+  readonly client: string;
+  readonly requestedModel: string | null;
+  readonly rule: string | null;
+  /** `deciding`: nobody is asked yet, or a pause before asking again. `queued`: it waits for a place. */
+  readonly is: 'deciding' | 'queued' | 'asking' | 'answering';
+  /** Who is asked, or answers. */
+  readonly provider: string | null;
+  readonly model: string | null;
+  /** Those that have ended. */
+  readonly attempts: number;
+  readonly bytesOut: number;
+}
+
+/** One change. A subject's later change replaces its earlier one: each says all there is to say of it. */
+export type AdminChange =
+  /** The providers there are, in their order; those not named are gone. */
+  | { readonly kind: 'providers'; readonly names: readonly string[] }
+  | { readonly kind: 'provider'; readonly provider: Omit<AdminProvider, 'models'> }
+  | { readonly kind: 'models'; readonly provider: string; readonly models: readonly AdminModel[] }
+  /** A provider was probed. */
+  | {
+      readonly kind: 'beat';
+      readonly provider: string;
+      readonly atMs: number;
+      readonly latencyMs: number;
+      readonly observed: ObservedState;
+      readonly cause: CauseClass | null;
+    }
+  /** One for each: never merged. */
+  | {
+      readonly kind: 'transition';
+      readonly provider: string;
+      readonly atMs: number;
+      readonly before: ObservedState;
+      readonly after: ObservedState;
+      readonly message: string | null;
+    }
+  /** Began or got further; at most once a second where only its bytes grew. */
+  | { readonly kind: 'request'; readonly request: AdminLiveRequest }
+  /** Ended: no longer one of those that run. */
+  | { readonly kind: 'request_ended'; readonly request: Omit<Outcome, 'decision'> }
+  /** All there are. */
+  | { readonly kind: 'cooldowns'; readonly cooldowns: readonly AdminCooldown[] }
+  | { readonly kind: 'config'; readonly config: AdminStatus['config'] }
+  | { readonly kind: 'history'; readonly history: HistoryStatus };
+
+/** The data of `event: snapshot`: everything that changes are changes of. */
+export interface AdminSnapshot {
+  readonly status: AdminStatus;
+  /** Those that run, the oldest first. */
+  readonly requests: readonly AdminLiveRequest[];
+}
+
+/** `POST /admin/requests/ID/cancel`. */
+export interface AdminCancelled {
+  readonly id: string;
+  /** How it stood when it was ended. */
+  readonly request: AdminLiveRequest;
+}
