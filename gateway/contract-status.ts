@@ -36,6 +36,46 @@ export type AdminModelControl =
   | { readonly is: 'able_if'; readonly condition: string }
   | { readonly is: 'unable'; readonly because: string };
 
+/** Something to be done with a model on purpose. */
+export interface AdminModelAction {
+  readonly provider: string;
+  readonly model: string;
+  readonly action: 'load' | 'unload';
+  /** `schedule`: an entry of `keep_warm`. */
+  readonly by: 'schedule' | 'user';
+}
+
+/** What came of it: the answer of `POST /admin/models/load` and `/admin/models/unload`. */
+export interface AdminModelActionResult extends AdminModelAction {
+  /** When it ended. */
+  readonly atMs: number;
+  readonly durationMs: number;
+  /** `unchanged`: it was so already; `busy`: requests run there; `unsupported`: this server has no way to. */
+  readonly result: 'done' | 'unchanged' | 'busy' | 'unsupported' | 'failed';
+  /** A sentence without its subject, which is the model: `was loaded`. */
+  readonly message: string;
+}
+
+/** The body of `POST /admin/models/load` and `/admin/models/unload`. */
+export interface AdminModelActionRequest {
+  readonly provider: string;
+  readonly model: string;
+  /** How long to wait for requests that run there to end, in ms, at most 600,000; 0 if absent. */
+  readonly waitMs?: number;
+}
+
+/** `GET /admin/keep-warm`: an entry of the configuration. */
+export interface AdminKeepWarm {
+  readonly provider: string;
+  readonly schedule: string;
+  readonly model: string;
+  readonly action: 'load' | 'unload';
+  /** Epoch ms; null: not while the machine sleeps. */
+  readonly nextAtMs: number | null;
+  /** Since the start of the gateway. */
+  readonly last: AdminModelActionResult | null;
+}
+
 export interface AdminProvider {
   readonly name: string;
   readonly kind: ProviderKind;

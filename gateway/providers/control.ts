@@ -9,7 +9,10 @@ const lookEveryMs = 250;
 /** An answer that is no success, in the server's own words. */
 export function refusedControl(answer: ProbeAnswer): ControlResult {
   const words = presentable(readRefusal(answer).message).slice(0, 200);
-  return { is: 'failed', message: `the server answered ${answer.status}${words === '' ? '' : `: ${words}`}` };
+  return {
+    is: 'failed',
+    message: `was refused: the server answered ${answer.status}${words === '' ? '' : `: ${words}`}`,
+  };
 }
 
 /**

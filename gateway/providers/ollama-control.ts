@@ -42,7 +42,7 @@ async function load(
     answer = await client.post('/api/embed', { ...request, input: [] });
   }
   if (answer.status !== 200) return refusedControl(answer);
-  if (isLoaded) return { is: 'done', message: 'was loaded already, and stays until it is unloaded' };
+  if (isLoaded) return { is: 'unchanged', message: 'was loaded already, and stays until it is unloaded' };
   return { is: 'done', message: isKept ? 'was loaded, and stays until it is unloaded' : 'was loaded' };
 }
 

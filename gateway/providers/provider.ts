@@ -44,7 +44,7 @@ export interface ControlClient {
  */
 export interface ControlResult {
   readonly is: 'done' | 'unchanged' | 'busy' | 'unsupported' | 'failed';
-  /** A sentence without its subject: `was loaded`, `the server refused: ...`. */
+  /** A sentence without its subject, which is the model: `was loaded`. */
   readonly message: string;
 }
 
