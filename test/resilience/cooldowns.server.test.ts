@@ -65,7 +65,7 @@ test('after the pause one request tries it out, and the others go elsewhere mean
   await world.servers.a.setFault({ kind: 'server_error', times: 3 });
   expect(await turns(world, 3)).toBe('bbb');
   world.clock.advance(31 * SECOND);
-  await world.servers.a.setFault({ kind: 'hang_mid_stream' });
+  await world.servers.a.setFault('hang_after_headers');
   const leave = new AbortController();
   const trial = world.ask({ ...ONCE, stream: true, signal: leave.signal }).catch(() => null);
   while (world.servers.a.inFlight === 0) await new Promise((resolve) => setImmediate(resolve));
@@ -77,6 +77,23 @@ test('after the pause one request tries it out, and the others go elsewhere mean
   await world.servers.a.setFault(null);
   while (world.servers.a.inFlight > 0) await new Promise((resolve) => setImmediate(resolve));
   expect(await turns(world, 2)).toBe('aa');
+});
+
+test('a trial that has begun to answer lets the others in, however long its answer takes', async () => {
+  await using world = await pair();
+  await world.servers.a.setFault({ kind: 'server_error', times: 3 });
+  expect(await turns(world, 3)).toBe('bbb');
+  world.clock.advance(31 * SECOND);
+  await world.servers.a.setFault({ kind: 'hang_mid_stream', times: 1 });
+  const leave = new AbortController();
+  const trial = world.ask({ ...ONCE, stream: true, signal: leave.signal }).catch(() => null);
+  while (world.servers.a.inFlight === 0) await new Promise((resolve) => setImmediate(resolve));
+  let said = await turns(world, 1);
+  // The first content may still be on its way through the gateway.
+  for (let more = 0; more < 20 && said !== 'a'; more += 1) said = await turns(world, 1);
+  expect([said, world.servers.a.inFlight]).toEqual(['a', 1]);
+  leave.abort();
+  await trial;
 });
 
 test('a trial that fails doubles the pause', async () => {
