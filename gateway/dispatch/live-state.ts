@@ -43,7 +43,9 @@ export class LiveState extends LearnedState {
       if (cooling !== null) return cooling;
     }
     const limit = rateLimits.hasLimits ? rateLimits.blocked(use) : null;
-    return limit === null ? null : { reason: 'rate_limited', remainingMs: limit.remainingMs, isByRequest: false };
+    if (limit === null) return null;
+    const { remainingMs, scope } = limit;
+    return { reason: 'rate_limited', remainingMs, isByRequest: false, limit: `${limit.limit} of ${scope}` };
   }
 
   #isAskedAgain({ provider, model }: DeploymentUse): boolean {

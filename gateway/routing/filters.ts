@@ -2,7 +2,7 @@
 
 import type { Capability, ModelFacts, ReasonCode } from '../types.ts';
 import type { Demands, Proposal } from './proposal.ts';
-import { blockOf, deploymentId, type Question } from './question.ts';
+import { type Blocked, blockOf, deploymentId, type Question } from './question.ts';
 
 /** What the filters make of one proposal. */
 export interface Verdict {
@@ -31,7 +31,7 @@ export function judge(question: Question, proposal: Proposal, terms: FilterTerms
     whyNotAllowed(question, proposal) ??
     whyNotFit(question, proposal, terms.demands) ??
     whyNotReady(question, proposal, terms.requiresWarm);
-  const notes = notesOf(question, proposal, terms);
+  const notes = notesOf(question, proposal, terms, reason);
   const uncertain = reason === null && terms.demands ? whatIsUnknown(question, proposal, terms.demands) : null;
   if (reason === null && uncertain === null && notes === NO_NOTES) return isFull(proposal) ? FULL : KEPT;
   return { reason, isFull: reason === null && isFull(proposal), uncertain, notes };
@@ -106,12 +106,19 @@ function isKnownToHave(model: ModelFacts | null, capability: Capability): boolea
 }
 
 function notesOf(
-  { facts }: Question,
-  { note, facts: model, provider }: Proposal,
+  question: Question,
+  proposal: Proposal,
   terms: FilterTerms,
+  reason: Verdict['reason'],
 ): readonly string[] {
+  const { facts } = question;
+  const { note, facts: model, provider } = proposal;
   const notes: string[] = [];
   if (note !== null) notes.push(note);
+  if (reason === 'cooling_down' || reason === 'breaker_open' || reason === 'rate_limited') {
+    const block = blockOf(question, proposal);
+    if (block !== null) notes.push(untilWhen(block));
+  }
   if (!provider.endpoints.has(facts.endpoint)) notes.push(`it does not speak ${facts.endpoint}`);
   if (model !== null) {
     if (facts.needs.some((need) => !isKnownToHave(model, need))) notes.push('its capabilities are not known');
@@ -119,6 +126,14 @@ function notesOf(
     if (terms.requiresWarm && model.isLoaded === null) notes.push('whether it is loaded is not known');
   }
   return notes.length === 0 ? NO_NOTES : notes;
+}
+
+/** For how long it is taken out, in words. */
+function untilWhen({ reason, remainingMs, isByRequest, limit }: Blocked): string {
+  if (remainingMs === null) return `this prompt alone is more than ${limit ?? 'its limit'} allows`;
+  const seconds = `${Math.ceil(remainingMs / 1_000)} s`;
+  if (reason === 'rate_limited') return `${limit ?? 'its limit'} has room again in ${seconds}`;
+  return isByRequest ? `it asked for patience, for ${seconds} more` : `for ${seconds} more`;
 }
 
 function isFull({ provider }: Proposal): boolean {

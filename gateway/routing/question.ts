@@ -21,6 +21,8 @@ export interface Blocked {
   readonly remainingMs: number | null;
   /** A cooldown because the provider asked for it (429): waiting is the only cure. */
   readonly isByRequest: boolean;
+  /** Which limit, for people: `rpm of provider ollama`. */
+  readonly limit?: string;
 }
 
 /** A deployment as one request would use it. */

@@ -143,6 +143,16 @@ describe('what live traffic has blocked', () => {
     expect(order(decision)).toEqual(['b/m']);
     expect(skippedOnes(decision)).toEqual(['a/m: cooling_down']);
   });
+  test('says for how long, who asked for patience, and which limit it is', () => {
+    const noted = (block: Blocked) => ask(blocking({ a: block })).candidates.at(-1)?.notes;
+    expect(noted(cooling)).toEqual(['for 2 s more']);
+    expect(noted({ ...cooling, reason: 'breaker_open' })).toEqual(['for 2 s more']);
+    expect(noted({ ...cooling, isByRequest: true })).toEqual(['it asked for patience, for 2 s more']);
+    expect(noted({ ...limited, limit: 'rpm of gateway' })).toEqual(['rpm of gateway has room again in 5 s']);
+    expect(noted({ ...limited, remainingMs: null, limit: 'tpm of a/m' })).toEqual([
+      'this prompt alone is more than tpm of a/m allows',
+    ]);
+  });
   test('is skipped when it failed in this request', () => {
     expect(skippedOnes(ask(blocking({}, ['b'])))).toEqual(['b/m: already_failed']);
   });
