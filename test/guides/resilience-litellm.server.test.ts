@@ -22,7 +22,12 @@ async function guideWorld(name: string, change: (text: string) => string = (text
 
 async function worldOfText(text: string): Promise<GuideWorld> {
   const { yaml, servers } = await withServers(text);
-  const world = await worldOn(yaml, Object.fromEntries(servers.map((server, index) => [`entry ${index + 1}`, server])));
+  // A push of the clock must not look like a slow network.
+  const patient = `${yaml}\ngeneral_settings: { health_check_interval: 3600, health_check_timeout: 60 }\n`;
+  const world = await worldOn(
+    patient,
+    Object.fromEntries(servers.map((server, index) => [`entry ${index + 1}`, server])),
+  );
   const entry = (number: number): StandIn => {
     const server = servers[number - 1];
     if (server === undefined) throw new Error(`the block has no entry ${number}`);

@@ -2,17 +2,29 @@
 // SWITCHYARD_FAULT_REQUESTS and SWITCHYARD_FAULT_SEED make it longer, or the same again.
 
 import { expect, test } from 'vitest';
-import type { Attempt } from '../../gateway/types.ts';
+import type { Attempt, FailureKind } from '../../gateway/types.ts';
 import { AFTER_CONTENT, PROVIDERS, type Provider, type Stormed, startStorm } from './fault-storm.ts';
 import { attemptsIn } from './support.ts';
 
 const REQUESTS = Number(process.env.SWITCHYARD_FAULT_REQUESTS ?? 600);
 const SEED = Number(process.env.SWITCHYARD_FAULT_SEED ?? 20_261_121);
 /** Requests against one set of servers; then others of other kinds. */
-const ROUND = 200;
+const ROUND = Math.max(200, REQUESTS / 10);
 const COOLDOWN_MS = 10_000;
+/** Failures that are further apart do not add up. */
+const WINDOW_MS = 60_000;
 /** Between the end of an attempt and everybody knowing of it. */
 const SLACK_MS = 50;
+
+/** The request is at fault, or time alone will end it. */
+const BLAMELESS: ReadonlySet<FailureKind> = new Set<FailureKind>([
+  'bad_request',
+  'cancelled',
+  'context_exceeded',
+  'content_filtered',
+  'loading',
+  'unsupported',
+]);
 
 function hasHealthy({ route, faults }: Stormed): boolean {
   return route.allowed.some((name) => !faults.has(name));
@@ -54,41 +66,58 @@ function repeatsTooEarly(one: Stormed): boolean {
 
 interface Pause {
   readonly fromMs: number;
-  untilMs: number;
+  readonly untilMs: number;
 }
 
-/** When a provider was certainly to be left alone, from what its attempts came to: three failures in a row, or one 429. */
+function endOf({ startedAtMs, endedAfterMs }: Attempt): number {
+  return startedAtMs + endedAfterMs;
+}
+
+/**
+ * When a provider was certainly to be left alone, from what its attempts came to: after three failures within a minute and
+ * no success near them, or after a 429; until somebody got through, for whoever begins to answer lets others in.
+ */
 function pausesOf(attempts: readonly Attempt[]): readonly Pause[] {
-  const ended = attempts
-    .map((attempt) => ({ endedAtMs: attempt.startedAtMs + attempt.endedAfterMs, failure: attempt.failure }))
-    .sort((a, b) => a.endedAtMs - b.endedAtMs);
-  const pauses: Pause[] = [];
-  let inARow = 0;
-  for (const { endedAtMs, failure } of ended) {
-    if (failure === null) {
-      inARow = 0;
-      // One that gets through may end a pause.
-      for (const pause of pauses) pause.untilMs = Math.min(pause.untilMs, endedAtMs);
-      continue;
-    }
-    if (failure.kind === 'bad_request' || failure.kind === 'cancelled' || failure.kind === 'model_missing') continue;
-    inARow += 1;
-    const isCounted = inARow >= 3 && failure.kind !== 'unreachable';
-    if (failure.kind === 'rate_limited') pauses.push({ fromMs: endedAtMs, untilMs: endedAtMs + 1_000 });
-    else if (isCounted) pauses.push({ fromMs: endedAtMs, untilMs: endedAtMs + COOLDOWN_MS });
-  }
-  return pauses;
+  const succeededMs = attempts.filter(({ failure }) => failure === null).map(endOf);
+  const answeredMs = attempts.flatMap((one) =>
+    one.contentAfterMs === null ? [] : [one.startedAtMs + one.contentAfterMs],
+  );
+  const pause = (fromMs: number, forMs: number): Pause => {
+    const reached = [...succeededMs, ...answeredMs].filter((atMs) => atMs > fromMs - SLACK_MS);
+    return { fromMs, untilMs: Math.min(fromMs + forMs, ...reached) };
+  };
+  const counted = attempts
+    .filter(({ failure }) => failure !== null && failure.kind !== 'unreachable' && !BLAMELESS.has(failure.kind))
+    .map(endOf)
+    .sort((a, b) => a - b);
+  const inARow = counted.filter((thirdMs, index) => {
+    const firstMs = counted[index - 2];
+    if (firstMs === undefined || thirdMs - firstMs >= WINDOW_MS) return false;
+    return !succeededMs.some((atMs) => atMs >= firstMs - SLACK_MS && atMs <= thirdMs + SLACK_MS);
+  });
+  const limited = attempts.filter(({ failure }) => failure?.kind === 'rate_limited').map(endOf);
+  return [
+    ...inARow.map((atMs) => pause(atMs, COOLDOWN_MS)),
+    // As long as the server says.
+    ...limited.map((atMs) => pause(atMs, 1_000)),
+  ];
 }
 
 /** Attempts that neither a retry nor a panic excuses, made while the provider was to be left alone. */
 function askedWhileCooling(all: readonly Stormed[]): readonly string[] {
-  const attempts = all.flatMap((one) => one.outcome.attempts.map((attempt) => ({ one, attempt })));
+  const attempts = all.flatMap((one) =>
+    one.outcome.attempts.map((attempt, index) => {
+      // Repeated after a wait, which is what the wait was for.
+      const isRepeated = one.outcome.attempts.slice(0, index).some(({ provider }) => provider === attempt.provider);
+      return { one, attempt, isRepeated };
+    }),
+  );
   return PROVIDERS.flatMap((name) => {
     const own = attempts.filter(({ attempt }) => attempt.provider === name);
     const pauses = pausesOf(own.map(({ attempt }) => attempt));
     return own
-      .filter(({ attempt: { startedAtMs, because } }) => {
-        if (because !== null && /retry|anyway|round|loading/.test(because)) return false;
+      .filter(({ attempt: { startedAtMs, because }, isRepeated }) => {
+        if (isRepeated || because?.includes('anyway')) return false;
         return pauses.some(
           ({ fromMs, untilMs }) => startedAtMs > fromMs + SLACK_MS && startedAtMs < untilMs - SLACK_MS,
         );
