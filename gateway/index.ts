@@ -31,6 +31,7 @@ import { createHttp } from './http/server.ts';
 import { naming } from './naming.ts';
 import { Outcomes } from './outcomes.ts';
 import { providerReset, providerSwitch } from './provider-switch.ts';
+import { beatOf, eventOf, transitionOf } from './recording.ts';
 import { compileRules, type Rules } from './routing/rules.ts';
 import { openSharing } from './sharing/sharing.ts';
 import type { Log } from './telemetry/log.ts';
@@ -123,6 +124,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     settings: () => store.current,
     onChange: (change, isAdopted) => {
       logCooldown(log, change);
+      const event = eventOf(change);
+      if (event !== null) history.recordEvent(event);
       if (!isAdopted) sharing.publishCooldown(change);
       dispatcher.reroute();
     },
@@ -221,15 +224,17 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   catalog.onChange((change) => {
     if (change.kind === 'beat') {
       if (change.observed !== 'down') cooldowns.probed(change.provider);
+      const observed = catalog.snapshot().providers.get(change.provider)?.observed ?? change.observed;
+      history.recordBeat(beatOf(change, observed));
       return;
     }
     dispatcher.reroute();
     if (change.kind !== 'transition') return;
-    const { provider, from, to, cause, atMs } = change;
+    const { provider, from, to, cause } = change;
     learning.stateChanged(provider, to);
     const level = to === 'down' || to === 'auth' ? 'warn' : 'info';
     log[level](`[PROVIDER] ${provider}: ${from} -> ${to}`, cause === null ? {} : { because: cause.message });
-    history.recordTransition({ atMs, provider, before: from, after: to, cause });
+    history.recordTransition(transitionOf(change));
   });
 
   const closeParts = async (): Promise<void> => {
