@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { createLog, type LogControl, type LogOptions, maskSecrets } from '../../gateway/telemetry/log.ts';
 
 interface Opened {
@@ -67,9 +67,31 @@ describe('writing', () => {
     expect(writes[0]?.split('\n')).toHaveLength(6);
   });
 
-  test('4 kB do not wait for the turn to end', () => {
+  test('lines soon after a write wait for others, and then go out together', async () => {
+    vi.useFakeTimers();
+    try {
+      const { log, writes } = open();
+      log.info('first');
+      await vi.advanceTimersByTimeAsync(1);
+      log.info('second');
+      await vi.advanceTimersByTimeAsync(20);
+      log.info('third');
+      expect(writes).toHaveLength(1);
+      await vi.advanceTimersByTimeAsync(50);
+      expect(writes).toHaveLength(2);
+      expect(writes[1]).toMatch(/second[^]*third/);
+      await vi.advanceTimersByTimeAsync(50);
+      log.info('after silence');
+      await vi.advanceTimersByTimeAsync(1);
+      expect(writes).toHaveLength(3);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  test('16 kB do not wait', () => {
     const { log, writes } = open();
-    log.info('x'.repeat(4_096));
+    log.info('x'.repeat(16_384));
     expect(writes).toHaveLength(1);
   });
 
