@@ -172,3 +172,13 @@ export function mountDisk(
     unmount: () => run('umount', '-l', folder),
   };
 }
+
+/** Asks until the sums have followed. */
+export async function upToDate<Answer extends { readonly isUpToDate: boolean }>(
+  ask: () => Promise<Answer>,
+): Promise<Answer> {
+  for (;;) {
+    const answer = await ask();
+    if (answer.isUpToDate) return answer;
+  }
+}
