@@ -148,6 +148,8 @@ function afterFinding(health: Health, event: Found, policy: HealthPolicy): Healt
   const isSuccessFresh = isWithin(health.requestSucceededAtMs, event.atMs);
   if (event.observed === 'down') {
     const cause = event.cause ?? { class: 'http_status', message: 'the probe was not answered as expected' };
+    // It says so itself, and every request would wait for somebody to wake it.
+    if (cause.class === 'asleep') return { ...health, observed: 'down', cause, failedProbes: policy.retries + 1 };
     // It answers requests, whatever it says to the probe.
     if (isSuccessFresh) return { ...health, observed: 'degraded', cause };
     return afterFailedProbe(health, cause, policy);
