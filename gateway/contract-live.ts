@@ -35,7 +35,10 @@ export type AdminChange =
       readonly kind: 'beat';
       readonly provider: string;
       readonly atMs: number;
-      readonly latencyMs: number;
+      readonly isOk: boolean;
+      /** Null: no answer came. */
+      readonly latencyMs: number | null;
+      /** The state after this probe. */
       readonly observed: ObservedState;
       readonly cause: CauseClass | null;
     }

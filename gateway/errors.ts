@@ -118,6 +118,7 @@ export const errorCatalogue = {
     isRetryable: false,
   },
   client_closed_request: { status: 499, openai: 'invalid_request_error', anthropic: 'api_error', isRetryable: false },
+  request_cancelled: { status: 499, openai: 'invalid_request_error', anthropic: 'api_error', isRetryable: false },
   internal: { status: 500, openai: 'server_error', anthropic: 'api_error', isRetryable: true },
   not_translated: {
     status: 501,

@@ -1,5 +1,6 @@
 // What becomes of a request that has ended: counted, kept, and remembered for whoever asks about it right away.
 
+import type { CooldownChange } from './dispatch/cooldowns.ts';
 import { type DecisionBasis, type History, HistoryUnavailable } from './history/history.ts';
 import type { Rejection } from './http/dependencies.ts';
 import type { Log } from './telemetry/log.ts';
@@ -13,14 +14,19 @@ export class Outcomes {
   readonly #metrics: Metrics;
   readonly #history: History;
   readonly #log: Log;
+  readonly #onTaken: (outcome: Outcome) => void;
   readonly #latest = new Map<string, Outcome>();
+  /** Not more than `Cooldowns` remembers: it tells of each that ends. */
+  readonly #takenOut = new Set<string>();
   /** Requests answered since the start, by provider and model. */
   readonly #answered = new Map<string, Map<string, number>>();
 
-  constructor(metrics: Metrics, history: History, log: Log) {
+  /** `onTaken` is told of each request that has ended: it has to be cheap. */
+  constructor(metrics: Metrics, history: History, log: Log, onTaken: (outcome: Outcome) => void = () => undefined) {
     this.#metrics = metrics;
     this.#history = history;
     this.#log = log;
+    this.#onTaken = onTaken;
   }
 
   /** `basis`: what it was decided on, where it was. */
@@ -28,6 +34,7 @@ export class Outcomes {
     this.#metrics.observe(outcome);
     this.#history.record(outcome, basis);
     this.#count(outcome);
+    this.#onTaken(outcome);
     if (this.#history.status().is !== 'on') this.#remember(outcome);
     if (outcome.result === 'broken' || outcome.result === 'failed') {
       this.#log.warn(`request ${outcome.result}: ${outcome.errorMessage ?? ''}`, {
@@ -87,6 +94,17 @@ export class Outcomes {
 
   countOf({ provider, model }: DeploymentKey): number {
     return this.#answered.get(provider)?.get(model) ?? 0;
+  }
+
+  /** A cooldown or breaker changed; one that another gateway found (`isAdopted`) counts there. */
+  takeCooldown({ provider, model, is, because }: CooldownChange, isAdopted: boolean): void {
+    const id = JSON.stringify([provider, model]);
+    const isOut = is === 'cooling_down' || is === 'breaker_open';
+    // One that lasts longer than was told first is still the same one.
+    const isNew = isOut && !isAdopted && !this.#takenOut.has(id);
+    if (isNew && because !== null) this.#metrics.tookOut(provider, because);
+    if (isOut) this.#takenOut.add(id);
+    else this.#takenOut.delete(id);
   }
 
   /** `coolingDown`: deployments in cooldown by provider. */

@@ -4,7 +4,7 @@ import type { GroupDeployment } from '../config/settings.ts';
 import { adapters } from '../providers/index.ts';
 import { isTriedAnyway, TRIED_ANYWAY } from '../routing/ballot.ts';
 import { maskSecrets } from '../telemetry/log.ts';
-import type { Attempt, Candidate, Failure, ProviderSnapshot, RequestFacts, Usage } from '../types.ts';
+import type { Attempt, Candidate, DeploymentKey, Failure, ProviderSnapshot, RequestFacts, Usage } from '../types.ts';
 import { type AttemptResult, type RunningAttempt, startAttempt } from './attempt.ts';
 import { type AttemptInputSource, attemptInput, type PreparedAttempt } from './attempt-input.ts';
 import { wasPromptCut } from './context-guard.ts';
@@ -49,6 +49,7 @@ export class AttemptMaker {
   /** What the prompt's tokens were estimated with. */
   readonly #charactersPerToken: number;
   #running: RunningAttempt | null = null;
+  #asked: DeploymentKey | null = null;
 
   constructor(
     deps: DispatchDependencies,
@@ -62,6 +63,11 @@ export class AttemptMaker {
     this.#exchange = exchange;
     this.#reply = reply;
     this.#charactersPerToken = charactersPerToken;
+  }
+
+  /** Who is asked now; null: nobody. */
+  get asked(): DeploymentKey | null {
+    return this.#asked;
   }
 
   /** Ends the attempt under way for a reason of ours. */
@@ -83,6 +89,7 @@ export class AttemptMaker {
     const startedAtMs = clock.now();
     let result: AttemptResult | null = null;
     let isBlameless = false;
+    this.#asked = candidate;
     try {
       const prepared = this.#prepare(order, { entry, snapshot, learned, onCommit: () => trial.answered() });
       this.#running = startAttempt(this.#deps, prepared.input);
@@ -100,6 +107,7 @@ export class AttemptMaker {
       };
     } finally {
       this.#running = null;
+      this.#asked = null;
       inFlight.end({ abandoned: result?.ended === 'cancelled' && !facts.isStream });
       // Without a result the gateway itself failed: nobody is to blame, and nothing is known to have been taken.
       if (result === null || isBlameless) trial.abandon();

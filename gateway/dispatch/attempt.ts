@@ -98,6 +98,7 @@ class AttemptRun implements ReuseAwareHandler, AnswerHost {
   readonly #startedAt: number;
   isOnUsedConnection = false;
   #phase: Phase = 'connecting';
+  #isCut = false;
   #controller: Dispatcher.DispatchController | null = null;
   #reader: AnswerReader | null = null;
   #status: number | null = null;
@@ -245,12 +246,14 @@ class AttemptRun implements ReuseAwareHandler, AnswerHost {
   }
 
   broken(failure: Failure): void {
-    this.#settle('broken', failure);
+    // We broke it off ourselves: nobody is to blame.
+    this.#settle('broken', this.#isCut ? { ...failure, kind: 'cancelled' } : failure);
   }
 
   // ---- ends
 
   cut(message: string): void {
+    this.#isCut = true;
     if (this.#reader?.isCommitted === true) this.#reader.onCut(message);
     else this.fail('cancelled', message);
   }

@@ -11,6 +11,7 @@ import type { AnswerReuse } from './answer-reuse.ts';
 import type { AttemptContext } from './attempt.ts';
 import type { IncomingExchange } from './exchange.ts';
 import type { Learning } from './learning.ts';
+import type { LiveRequest } from './live-request.ts';
 import type { Guards } from './live-state.ts';
 import { RequestRun } from './request-run.ts';
 import type { Slots } from './slots.ts';
@@ -42,6 +43,8 @@ export interface DispatchDependencies extends AttemptContext {
   readonly instance: string;
   /** Keys the hash of conversations, per installation. */
   readonly conversationSecret: string;
+  /** A request began. Called for each: it has to be cheap. */
+  readonly onBegin?: (id: string) => void;
   /** `basis` is null for a request that was never decided about. */
   readonly onOutcome: (outcome: Outcome, basis: DecisionBasis | null) => void;
 }
@@ -64,6 +67,7 @@ export class RequestDispatcher {
   async dispatch(exchange: IncomingExchange): Promise<void> {
     const run = new RequestRun(this.#deps, exchange);
     this.#running.set(exchange.id, run);
+    this.#deps.onBegin?.(exchange.id);
     try {
       await run.serve();
     } catch (error) {
@@ -71,6 +75,23 @@ export class RequestDispatcher {
     }
     this.#running.delete(exchange.id);
     this.#deps.onOutcome(run.outcome(), run.basis());
+  }
+
+  /** Those that run, the oldest first. */
+  live(): LiveRequest[] {
+    return Array.from(this.#running.values(), (run) => run.live());
+  }
+
+  /** One that runs; null: there is none with that id (any more). */
+  liveOne(id: string): LiveRequest | null {
+    return this.#running.get(id)?.live() ?? null;
+  }
+
+  /** Ends one request with that error, as `abortAll` does; false: it has ended already, or never was. */
+  abort(id: string, error: GatewayError): boolean {
+    const run = this.#running.get(id);
+    run?.abort(error);
+    return run !== undefined;
   }
 
   /** Ends every request with that error: an answer, or the last event of a stream that has begun. */

@@ -1,7 +1,7 @@
 // The switches `mock_testing_*` of a request: the group that was asked for fails on purpose, without anybody being asked,
 // so that the configured fallbacks can be seen at work. Pure.
 
-import type { Candidate, Decision, Failure, FailureKind, RequestOverrides } from '../types.ts';
+import type { Attempt, Candidate, Decision, Failure, FailureKind, RequestOverrides } from '../types.ts';
 
 type MockSwitch = RequestOverrides['mockTesting'][number];
 
@@ -32,6 +32,30 @@ export function mockFailure(switches: readonly MockSwitch[], decision: Decision)
   const { kind, status, field } = FAILURES[first];
   const message = `${field} made it fail; nothing was sent`;
   return { failure: { kind, message, status, retryAfterMs: null }, candidates };
+}
+
+/** The attempt that was not made. */
+export function mockedAttempt(
+  first: Candidate,
+  failure: Failure,
+  variant: string | null,
+  startedAtMs: number,
+): Attempt {
+  return {
+    provider: first.provider,
+    model: first.model,
+    via: first.via,
+    because: null,
+    variant,
+    startedAtMs,
+    failure,
+    status: null,
+    headersAfterMs: null,
+    contentAfterMs: null,
+    endedAfterMs: 0,
+    isCold: false,
+    changes: [],
+  };
 }
 
 function isFallback({ via }: Candidate): boolean {

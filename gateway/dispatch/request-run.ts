@@ -12,6 +12,7 @@ import { prospectAfter } from './after-failure.ts';
 import type { RequestReuse } from './answer-reuse.ts';
 import type { AttemptResult } from './attempt.ts';
 import { AttemptMaker } from './attempt-maker.ts';
+import { chainOf, mayBeAsked } from './candidates.ts';
 import { PROMPT_TRUNCATED } from './context-guard.ts';
 import type { ActiveConfiguration, DecisionBasis, DispatchDependencies } from './dispatch.ts';
 import { EarlyOpening } from './early-opening.ts';
@@ -19,8 +20,9 @@ import { ClientReply, type IncomingExchange } from './exchange.ts';
 import { exchangeFacts, modelIn } from './exchange-facts.ts';
 import { FailureLog } from './failure-log.ts';
 import { finalError } from './final-error.ts';
+import { type LiveRequest, liveRequest } from './live-request.ts';
 import { LiveState, NONE_AGAIN } from './live-state.ts';
-import { MOCK_TESTING_IGNORED, mockFailure } from './mock-testing.ts';
+import { MOCK_TESTING_IGNORED, mockedAttempt, mockFailure } from './mock-testing.ts';
 import { type Pause, pause } from './pause.ts';
 import type { Place } from './place.ts';
 import { type Choice, PlaceTaker } from './place-taker.ts';
@@ -109,6 +111,19 @@ export class RequestRun {
     this.#places.cancel();
     this.#pause?.end();
     this.#maker.cut(error.message);
+  }
+
+  /** How it stands now. */
+  live(): LiveRequest {
+    return liveRequest({
+      exchange: this.#exchange,
+      facts: this.#facts,
+      rule: this.#decision?.rule ?? null,
+      attempts: this.#attempts.length,
+      asked: this.#maker.asked,
+      isQueued: this.#places.isWaiting,
+      reply: this.#reply,
+    });
   }
 
   /** While it waits for a place: decides anew, because providers came or went. It keeps its place in line. */
@@ -223,21 +238,8 @@ export class RequestRun {
     if (!mocked || !first) return;
     this.#failures = new FailureLog();
     this.#failures.pretend(mocked.candidates, mocked.failure);
-    this.#attempts.push({
-      provider: first.provider,
-      model: first.model,
-      via: first.via,
-      because: null,
-      variant: this.#configuration.rules.entryFor(first)?.variant ?? null,
-      startedAtMs: this.#deps.clock.now(),
-      failure: mocked.failure,
-      status: null,
-      headersAfterMs: null,
-      contentAfterMs: null,
-      endedAfterMs: 0,
-      isCold: false,
-      changes: [],
-    });
+    const variant = this.#configuration.rules.entryFor(first)?.variant ?? null;
+    this.#attempts.push(mockedAttempt(first, mocked.failure, variant, this.#deps.clock.now()));
     this.#goOnAfter(first, mocked.failure, facts);
   }
 
@@ -350,6 +352,7 @@ export class RequestRun {
     this.#last = result;
     this.#attempts.push(record);
     if (made.wasPromptCut) this.#warnings.push(PROMPT_TRUNCATED);
+    if (result.ended === 'broken' && this.#abortedBy !== null) this.#error = this.#abortedBy;
     if (result.ended !== 'failed' || failure === null) return null;
     const { provider, model, via } = record;
     const atMs = this.#deps.clock.monotonic();
@@ -391,18 +394,3 @@ function without(again: ReadonlySet<string>, id: string): ReadonlySet<string> {
   rest.delete(id);
   return rest;
 }
-
-/** Kept ones, and those that only lack a free place: waiting for one is the queue's business. */
-function mayBeAsked(candidate: Candidate): boolean {
-  return candidate.kept || candidate.reason === 'at_capacity';
-}
-
-/** The name of the chain that candidates of a decision come from; '' without one. */
-function chainOf(decision: Decision | null): string {
-  for (const { via } of decision?.candidates ?? []) {
-    if (via.startsWith(CHAIN)) return via.slice(CHAIN.length, via.lastIndexOf(':'));
-  }
-  return '';
-}
-
-const CHAIN = 'chain:';

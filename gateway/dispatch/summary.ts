@@ -26,7 +26,8 @@ export interface EndOfRequest {
 const CHARACTERS_PER_TOKEN = 4;
 const CLIENT_LEFT = 499;
 
-function resultOf({ attempts, last, isGone }: EndOfRequest): OutcomeResult {
+function resultOf({ attempts, last, isGone, error }: EndOfRequest): OutcomeResult {
+  if (error?.code === 'request_cancelled') return 'cancelled';
   if (last !== null && last.ended !== 'failed') return last.ended;
   if (isGone) return 'cancelled';
   return attempts.length === 0 ? 'rejected' : 'failed';

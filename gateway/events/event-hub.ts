@@ -46,8 +46,8 @@ export interface EventHubOptions {
   readonly limits?: Partial<HubLimits>;
 }
 
-/** A change, or what tells it when it is sent; null: there is nothing to tell after all. */
-export type Tell = AdminChange | (() => AdminChange | null);
+/** A change, or what tells it (or several) when it is sent; null: there is nothing to tell after all. */
+export type Tell = AdminChange | (() => AdminChange | readonly AdminChange[] | null);
 
 export interface Subscriber {
   readonly sink: ChangeSink;
@@ -213,8 +213,10 @@ export class EventHub {
   #add(tell: Tell): void {
     const { instance, log } = this.#options;
     try {
-      const change = typeof tell === 'function' ? tell() : tell;
-      if (change !== null) this.#ring.add((number) => frame('change', eventId(instance, number), change));
+      const told = typeof tell === 'function' ? tell() : tell;
+      for (const change of [told ?? []].flat()) {
+        this.#ring.add((number) => frame('change', eventId(instance, number), change));
+      }
     } catch (error) {
       log.error('a change could not be told', { error });
     }

@@ -69,7 +69,7 @@ function hubWith(limits: Partial<HubLimits> = {}) {
 
 /** A change that is told apart by a number. */
 function numbered(provider: string, atMs: number): AdminChange {
-  return { kind: 'beat', provider, atMs, latencyMs: 1, observed: 'ready', cause: null };
+  return { kind: 'beat', provider, atMs, isOk: true, latencyMs: 1, observed: 'ready', cause: null };
 }
 
 function numbersOf(listener: Listener): unknown[] {

@@ -1,0 +1,54 @@
+// How one request stands while it is served: for whoever looks on, never for a decision.
+
+import type { DeploymentKey, Endpoint, RequestFacts } from '../types.ts';
+import type { ClientReply, IncomingExchange } from './exchange.ts';
+
+export interface LiveRequest {
+  readonly id: string;
+  /** Epoch ms. */
+  readonly receivedAtMs: number;
+  readonly endpoint: Endpoint;
+  readonly isStream: boolean;
+  /** '' before the request was looked at. */
+  readonly client: string;
+  readonly requestedModel: string | null;
+  readonly rule: string | null;
+  /** `deciding`: nobody is asked yet, or a pause before asking again. */
+  readonly is: 'deciding' | 'queued' | 'asking' | 'answering';
+  /** Who is asked, or answers. */
+  readonly provider: string | null;
+  readonly model: string | null;
+  /** Those that have ended. */
+  readonly attempts: number;
+  readonly bytesOut: number;
+}
+
+/** What a run knows of itself. */
+export interface RunState {
+  readonly exchange: IncomingExchange;
+  readonly facts: RequestFacts | null;
+  readonly rule: string | null;
+  readonly attempts: number;
+  /** The deployment of the attempt under way. */
+  readonly asked: DeploymentKey | null;
+  readonly isQueued: boolean;
+  readonly reply: ClientReply;
+}
+
+export function liveRequest({ exchange, facts, rule, attempts, asked, isQueued, reply }: RunState): LiveRequest {
+  const isAsking = asked === null ? 'deciding' : 'asking';
+  return {
+    id: exchange.id,
+    receivedAtMs: exchange.receivedAtMs,
+    endpoint: exchange.endpoint,
+    isStream: facts?.isStream ?? false,
+    client: facts?.client ?? exchange.apiKeyName ?? '',
+    requestedModel: facts?.model ?? null,
+    rule,
+    is: isQueued ? 'queued' : reply.isCommitted ? 'answering' : isAsking,
+    provider: asked?.provider ?? null,
+    model: asked?.model ?? null,
+    attempts,
+    bytesOut: reply.bytesOut,
+  };
+}
