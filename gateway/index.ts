@@ -126,6 +126,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       logCooldown(log, change);
       const event = eventOf(change);
       if (event !== null) history.recordEvent(event);
+      outcomes.takeCooldown(change, isAdopted);
       if (!isAdopted) sharing.publishCooldown(change);
       dispatcher.reroute();
     },

@@ -54,6 +54,27 @@ export function createFamilies() {
       'Requests that needed more than the first deployment.',
     ),
     answers: counters('switchyard_answers_total', 'Requests answered, by provider.', ['provider']),
+    variantRequests: counters(
+      'switchyard_variant_requests_total',
+      'Requests by the variant (metadata.variant) of the deployment that answered, or failed last.',
+      ['model', 'variant', 'result'],
+    ),
+    variantAttempts: counters(
+      'switchyard_variant_attempts_total',
+      'Tries on deployments of a variant by result: ok or the kind of failure.',
+      ['variant', 'result'],
+    ),
+    variantDuration: histograms(
+      'switchyard_variant_request_duration_seconds',
+      'Time from receipt to the end of the answer, by variant.',
+      ['variant'],
+      secondsToAnswer,
+    ),
+    cooldowns: counters(
+      'switchyard_cooldowns_total',
+      'Times a deployment (or a provider as a whole) was taken out of use, by the failure that did it.',
+      ['provider', 'because'],
+    ),
     cacheLookups: counters('switchyard_cache_lookups_total', 'Times the cache of answers was asked: hit or miss.', [
       'result',
     ]),

@@ -1,7 +1,7 @@
 // Counts every outcome. One call per request on the serving thread, so whatever can be is looked up once and kept.
 
 import { type Clock, systemClock } from '../clock.ts';
-import type { Attempt, Candidate, Decision, Endpoint, Outcome, Snapshot } from '../types.ts';
+import type { Attempt, Candidate, Decision, Endpoint, FailureKind, Outcome, Snapshot } from '../types.ts';
 import { renderPage } from './exposition.ts';
 import { createFamilies } from './families.ts';
 import {
@@ -115,14 +115,20 @@ export class Metrics {
     if (outcome.queuedMs > 0) this.#queueTime.observe(outcome.queuedMs / 1_000);
     if (outcome.errorCode !== null) this.#families.errors.with(outcome.errorCode).value++;
     this.#observeAttempts(outcome);
+    if (outcome.variant !== null) this.#observeVariant(outcome, outcome.variant, answer.shared.model);
     if (outcome.cache === 'hit') answer.shared.litellmRequests.value++;
     else if (outcome.provider !== null) this.#observeAnswer(outcome, answer.shared);
     if (outcome.decision) this.#observeDecision(outcome, outcome.decision);
   }
 
+  /** Counts a deployment, or a whole provider, that was taken out of use. */
+  tookOut(provider: string, because: FailureKind): void {
+    this.#families.cooldowns.with(provider, because).value++;
+  }
+
   /** The page for Prometheus. `coolingDown`: deployments in cooldown by provider. */
   render(snapshot: Snapshot, coolingDown: ReadonlyMap<string, number> = new Map()): Promise<string> {
-    const { duration, firstToken, queued, decision, ...counters } = this.#families;
+    const { duration, firstToken, queued, decision, variantDuration, ...counters } = this.#families;
     const cache = this.#cacheCounts();
     counters.cacheLookups.with('hit').value = cache.hits;
     counters.cacheLookups.with('miss').value = cache.misses;
@@ -130,7 +136,7 @@ export class Metrics {
     const deployments = [...this.#deployments.values()].flatMap((models) => [...models.values()]);
     return renderPage(
       Object.values(counters),
-      [duration, firstToken, queued, decision],
+      [duration, firstToken, queued, decision, variantDuration],
       [
         ...providerGauges(snapshot, coolingDown),
         ...routingGauges(this.#families, this.#choices, cache),
@@ -172,6 +178,13 @@ export class Metrics {
     if (dearest > cost) this.#families.savedCost.with(series.provider).value += dearest - cost;
   }
 
+  /** What came from the cache took no time of the variant's. */
+  #observeVariant({ result, durationMs, cache }: Outcome, variant: string, model: string): void {
+    const { variantRequests, variantDuration } = this.#families;
+    variantRequests.with(model, variant, result).value++;
+    if (cache !== 'hit') variantDuration.with(variant).observe(durationMs / 1_000);
+  }
+
   #observeAttempts({ attempts, provider }: Outcome): void {
     let before: Attempt | null = null;
     let hasFallenBack = false;
@@ -184,7 +197,8 @@ export class Metrics {
         series.attempts.set(result, count);
       }
       count.value++;
-      if (before) hasFallenBack = this.#observeNext(before, attempt) || hasFallenBack;
+      if (attempt.variant !== null) this.#families.variantAttempts.with(attempt.variant, result).value++;
+      if (before) hasFallenBack = this.#observeNext(before, attempt, attempts) || hasFallenBack;
       before = attempt;
     }
     if (hasFallenBack) this.#fallenBack.value++;
@@ -196,9 +210,11 @@ export class Metrics {
     }
   }
 
-  /** True: it went on to another deployment; else the same one was asked again. */
-  #observeNext(before: Attempt, next: Attempt): boolean {
-    if (before.provider === next.provider && before.model === next.model) {
+  /** True: it went on to another deployment; else one that had failed before was asked again. */
+  #observeNext(before: Attempt, next: Attempt, all: readonly Attempt[]): boolean {
+    for (const earlier of all) {
+      if (earlier === next) break;
+      if (earlier.provider !== next.provider || earlier.model !== next.model) continue;
       this.#families.retries.with(next.provider).value++;
       return false;
     }

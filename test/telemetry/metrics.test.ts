@@ -100,6 +100,47 @@ describe('attempts', () => {
   });
 });
 
+describe('retries', () => {
+  test('a deployment that is asked again after another one is a retry, not a fallback', async () => {
+    const metrics = new Metrics({ isListed: () => true });
+    const failed = attempt({ failure });
+    const elsewhere = attempt({ provider: 'vllm', model: 'big', failure });
+    metrics.observe(outcome({ attempts: [failed, elsewhere, { ...failed }, { ...elsewhere, failure: null }] }));
+    const value = await reader(metrics);
+    expect(value('switchyard_fallbacks_total{from="ollama",to="vllm"}')).toBe(1);
+    expect(value('switchyard_fallbacks_total{from="vllm",to="ollama"}')).toBeUndefined();
+    expect(value('switchyard_retries_total{provider="ollama"}')).toBe(1);
+    expect(value('switchyard_retries_total{provider="vllm"}')).toBe(1);
+  });
+});
+
+describe('variants', () => {
+  test('are counted by how requests and attempts of them ended, and timed', async () => {
+    const metrics = new Metrics({ isListed: () => true });
+    const old = attempt({ failure, variant: 'old' });
+    metrics.observe(outcome({ attempts: [old, attempt({ variant: 'new' })], variant: 'new', durationMs: 700 }));
+    metrics.observe(outcome({ attempts: [], variant: 'new', cache: 'hit', durationMs: 1 }));
+    metrics.observe(simple());
+    const value = await reader(metrics);
+    const requests = 'switchyard_variant_requests_total';
+    expect(value(`${requests}{model="qwen3:8b",variant="new",result="complete"}`)).toBe(2);
+    expect(value('switchyard_variant_attempts_total{variant="old",result="unreachable"}')).toBe(1);
+    expect(value('switchyard_variant_attempts_total{variant="new",result="ok"}')).toBe(1);
+    expect(value('switchyard_variant_request_duration_seconds_sum{variant="new"}')).toBe(0.7);
+    expect(value('switchyard_variant_request_duration_seconds_count{variant="new"}')).toBe(1);
+  });
+});
+
+describe('cooldowns', () => {
+  test('are counted by provider and by what took it out', async () => {
+    const metrics = new Metrics();
+    metrics.tookOut('ollama', 'server_error');
+    metrics.tookOut('ollama', 'server_error');
+    const value = await reader(metrics);
+    expect(value('switchyard_cooldowns_total{provider="ollama",because="server_error"}')).toBe(2);
+  });
+});
+
 describe('names', () => {
   test('a name nobody served and nobody lists is `other`, so strangers cannot make series', async () => {
     const metrics = new Metrics();
