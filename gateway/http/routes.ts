@@ -23,6 +23,7 @@ import { modelInfo } from './model-info.ts';
 import { modelEntry, modelList, unknownModel, wantsAnthropicShape } from './models.ts';
 import { ollamaRunning, ollamaTags, ollamaVersion } from './ollama-lists.ts';
 import { manageModels } from './ollama-management.ts';
+import { requestText } from './request-text.ts';
 import { sendHtml, sendJson, sendRedirect, sendText } from './send.ts';
 import { windowPage } from './window-page.ts';
 
@@ -208,7 +209,11 @@ export const routes: readonly Route[] = [
   {
     path: '/admin/requests/:id',
     methods: {
-      GET: async ({ deps, response, variable }) => sendJson(response, 200, await storedRequest(deps, variable)),
+      GET: async ({ deps, request, response, variable }) => {
+        const stored = await storedRequest(deps, variable);
+        if (request.headers.accept?.startsWith('text/plain')) sendText(response, 200, requestText(stored));
+        else sendJson(response, 200, stored);
+      },
     },
   },
 ];
