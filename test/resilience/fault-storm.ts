@@ -59,6 +59,9 @@ export const AFTER_CONTENT: readonly FaultKind[] = [
   'finish_abort',
 ];
 
+/** The server says nothing until somebody gives up. */
+const SILENT: ReadonlySet<FaultKind> = new Set<FaultKind>(['hang', 'hang_after_headers', 'hang_mid_stream']);
+
 /** A name or header and the providers that may serve it. */
 interface Route {
   readonly name: string;
@@ -130,7 +133,7 @@ export async function startStorm(seed: number): Promise<Storm> {
   };
   const start = () => pick(random, STARTS)(options);
   const servers = { p0: await start(), p1: await start(), p2: await start() };
-  const key = 'max_parallel_requests: 3, max_queue: 1000, timeouts: { connect: 1m, first_byte: 1s, idle: 1s }';
+  const key = 'max_parallel_requests: 3, max_queue: 1000, timeouts: { connect: 1m, first_byte: 10s, idle: 10s }';
   const world = await worldOf(servers, { keys: { p0: key, p1: key, p2: key }, yaml: settings(servers) });
   let sent = 0;
   const run = async (requests: number): Promise<readonly Stormed[]> => {
@@ -149,6 +152,10 @@ export async function startStorm(seed: number): Promise<Storm> {
   return { world, run, [Symbol.asyncDispose]: () => world[Symbol.asyncDispose]() };
 }
 
+function hangingIn(requests: StandIn['requests']): number {
+  return requests.filter(({ endedAtMs, body }) => endedAtMs === null && isMeant(body)).length;
+}
+
 function letters(random: () => number): string {
   return Math.floor(random() * 1e9).toString(36);
 }
@@ -157,6 +164,12 @@ function isSpared(token: string): boolean {
   let mixed = 7;
   for (let index = 0; index < token.length; index += 1) mixed = (mixed * 31 + token.charCodeAt(index)) % 1_000_003;
   return mixed % 100 < SPARED_SHARE * 100;
+}
+
+/** Whether a fault is for the request of that body. */
+function isMeant(body: Buffer): boolean {
+  const token = /q\d+-[a-z0-9]+/.exec(body.toString('latin1'))?.[0];
+  return token !== undefined && !isSpared(token);
 }
 
 /** Faults on any two of the three (now and then on fewer), after some time has gone by. */
@@ -180,10 +193,7 @@ async function nextFaults(world: World<Provider>, random: () => number): Promise
   for (const name of bad) {
     const kind = pick(random, random() < 0.65 ? BEFORE_CONTENT : AFTER_CONTENT);
     faults.set(name, kind);
-    const rule: FaultRule = {
-      kind,
-      when: ({ body }) => !isSpared(/q\d+-[a-z0-9]+/.exec(body.toString('latin1'))?.[0] ?? ''),
-    };
+    const rule: FaultRule = { kind, when: ({ body }) => isMeant(body) };
     await world.servers[name].setFault(rule);
   }
   return faults;
@@ -218,8 +228,12 @@ async function phase(
       all.push({ token, route, stream, faults, seen, outcome });
     }
   };
-  // Waits between two attempts are not sat out; while a server is at work time goes as it goes.
-  const isIdle = () => Object.values<StandIn>(world.servers).every(({ inFlight }) => inFlight === 0);
-  await world.clock.advanceUntil(Promise.all(Array.from({ length: CLIENTS }, work)), isIdle);
+  // Neither waits between two attempts nor silence is sat out; while a server is at work time goes as it goes.
+  const isIdle = () =>
+    PROVIDERS.every((name) => {
+      const { inFlight, requests } = world.servers[name];
+      return inFlight === 0 || (SILENT.has(faults.get(name) ?? 'drop') && inFlight === hangingIn(requests));
+    });
+  await world.clock.advanceUntil(Promise.all(Array.from({ length: CLIENTS }, work)), isIdle, 250);
   return all;
 }

@@ -82,18 +82,22 @@ function pausesOf(attempts: readonly Attempt[]): readonly Pause[] {
   const answeredMs = attempts.flatMap((one) =>
     one.contentAfterMs === null ? [] : [one.startedAtMs + one.contentAfterMs],
   );
+  const reachedMs = [...succeededMs, ...answeredMs];
   const pause = (fromMs: number, forMs: number): Pause => {
-    const reached = [...succeededMs, ...answeredMs].filter((atMs) => atMs > fromMs - SLACK_MS);
+    const reached = reachedMs.filter((atMs) => atMs > fromMs - SLACK_MS);
     return { fromMs, untilMs: Math.min(fromMs + forMs, ...reached) };
   };
   const counted = attempts
     .filter(({ failure }) => failure !== null && failure.kind !== 'unreachable' && !BLAMELESS.has(failure.kind))
-    .map(endOf)
-    .sort((a, b) => a - b);
-  const inARow = counted.filter((thirdMs, index) => {
-    const firstMs = counted[index - 2];
-    if (firstMs === undefined || thirdMs - firstMs >= WINDOW_MS) return false;
-    return !succeededMs.some((atMs) => atMs >= firstMs - SLACK_MS && atMs <= thirdMs + SLACK_MS);
+    .map((one) => ({ startedAtMs: one.startedAtMs, endedAtMs: endOf(one) }))
+    .sort((a, b) => a.endedAtMs - b.endedAtMs);
+  const inARow = counted.flatMap(({ endedAtMs }, index) => {
+    const three = counted.slice(Math.max(0, index - 2), index + 1);
+    const begunMs = Math.min(...three.map(({ startedAtMs }) => startedAtMs));
+    if (three.length < 3 || endedAtMs - begunMs >= WINDOW_MS) return [];
+    // One that had begun before somebody got through says nothing of the time after that.
+    const isReached = reachedMs.some((atMs) => atMs >= begunMs - SLACK_MS && atMs <= endedAtMs + SLACK_MS);
+    return isReached ? [] : [endedAtMs];
   });
   const limited = attempts.filter(({ failure }) => failure?.kind === 'rate_limited').map(endOf);
   return [
