@@ -37,7 +37,10 @@ export interface Waiter {
 
 /** Waiting for a place. */
 export interface Waiting {
-  /** Rejects with a GatewayError: `queue_full`, `queue_timeout`, `client_closed_request`, `no_available_deployment`. */
+  /**
+   * Rejects with a GatewayError: `queue_full` (at once, or when it has to give way in the last of its lines to somebody
+   * with a better claim), `queue_timeout`, `client_closed_request`, `no_available_deployment`.
+   */
   readonly slot: Promise<Slot>;
   /** The client left. Does nothing once the waiting is over. */
   cancel(): void;
@@ -72,6 +75,9 @@ const ANYBODY: Waiter = { client: '', priority: 'normal' };
  * served there longest ago, then by arrival. As it goes to one of them at once, no place is ever free while somebody
  * waits for it, and so nobody who comes later can take it first. Providers are served independently: whoever waits at
  * several gets the first that comes.
+ *
+ * A line that is full is shared as well (queue/shares.ts): who has fewer there than the greediest client, or a higher
+ * class than somebody as greedy, comes in for one that gives way.
  *
  * Bounded: `maxQueue` waiting for each deployment; of providers and deployments 64 idle ones are remembered.
  */

@@ -3,7 +3,8 @@
 
 import type { Slot, SlotOption } from '../slots.ts';
 import { ClassTurns } from './class-turns.ts';
-import { ClientTurns, Lane } from './lane.ts';
+import { Crowd, Deployment } from './deployment.ts';
+import { ClientTurns, type Lane } from './lane.ts';
 import { LinePace } from './line-pace.ts';
 import type { PlaceInLine } from './place-in-line.ts';
 import { type Idle, Registry } from './registry.ts';
@@ -16,52 +17,6 @@ export interface LineContext {
   /** Higher than any number given before: arrivals and turns are ordered by it. */
   nextOrder(): number;
   onQueueChange(provider: string, queued: number): void;
-}
-
-/** Those who wait for one deployment under one limit. */
-export class Crowd {
-  readonly deployment: Deployment;
-  /** Of the deployment, as these requests were told it. Null: none. */
-  readonly limit: number | null;
-  /** By the rank of the class. */
-  readonly lanes: readonly [Lane, Lane, Lane];
-
-  constructor(deployment: Deployment, limit: number | null, turns: readonly [ClientTurns, ClientTurns, ClientTurns]) {
-    this.deployment = deployment;
-    this.limit = limit;
-    this.lanes = [new Lane(turns[0]), new Lane(turns[1]), new Lane(turns[2])];
-  }
-
-  get hasRoom(): boolean {
-    return this.limit === null || this.deployment.used < this.limit;
-  }
-
-  get size(): number {
-    return this.lanes[0].size + this.lanes[1].size + this.lanes[2].size;
-  }
-}
-
-/** One model at one provider. */
-class Deployment implements Idle {
-  readonly model: string;
-  /** Places taken by requests that a limit of the deployment concerns; others are only the provider's business. */
-  used = 0;
-  /** By the limit: entries and names that lead to one deployment may each have their own. */
-  readonly crowds = new Map<number | null, Crowd>();
-
-  constructor(model: string) {
-    this.model = model;
-  }
-
-  get queued(): number {
-    let queued = 0;
-    for (const { size } of this.crowds.values()) queued += size;
-    return queued;
-  }
-
-  get isIdle(): boolean {
-    return this.used === 0 && this.crowds.size === 0;
-  }
 }
 
 export class ProviderPlaces implements Idle {
@@ -114,24 +69,20 @@ export class ProviderPlaces implements Idle {
     for (let next = this.#next(); next !== null; next = this.#next()) this.#grant(next);
   }
 
-  /** Gets in line for that option; null when as many as allowed stand there. */
+  /** Gets in line for that option; null when as many as allowed stand there, none of whom has to give way. */
   join(waiting: WaitingRequest, option: SlotOption): PlaceInLine | null {
     const deployment = this.#deployments.get(option.model);
-    if (deployment.queued >= option.maxQueue) return null;
-    const crowd = this.#crowdOf(deployment, option.maxParallelOfModel ?? null);
-    const place: PlaceInLine = { waiting, provider: this, crowd, option, heapIndex: -1 };
-    crowd.lanes[waiting.rank].join(place);
-    const lanes = this.#waiting.get(waiting) ?? 0;
-    this.#waiting.set(waiting, lanes + 1);
-    if (lanes > 0) return place;
-    if (this.#waiting.size === 1) this.#pace.began(this.#context.monotonic());
-    this.#context.onQueueChange(this.provider, this.#waiting.size);
+    const entry = deployment.entryOf(waiting, option.maxQueue);
+    if (entry === 'full') return null;
+    const place = this.#stand(waiting, option, deployment);
+    // Only now: a line that is empty for a moment would forget how long it has stood still.
+    if (entry !== 'free') entry.place.waiting.lose(entry);
     return place;
   }
 
   leave(place: PlaceInLine): void {
     const { waiting, crowd } = place;
-    crowd.lanes[waiting.rank].leave(place);
+    crowd.deployment.leave(place);
     if (crowd.size === 0) {
       this.#crowds.delete(crowd);
       crowd.deployment.crowds.delete(crowd.limit);
@@ -173,6 +124,18 @@ export class ProviderPlaces implements Idle {
 
   get #hasRoom(): boolean {
     return this.#limit === null || this.#used < this.#limit;
+  }
+
+  #stand(waiting: WaitingRequest, option: SlotOption, deployment: Deployment): PlaceInLine {
+    const crowd = this.#crowdOf(deployment, option.maxParallelOfModel ?? null);
+    const place: PlaceInLine = { waiting, provider: this, crowd, option, heapIndex: -1 };
+    deployment.join(place);
+    const lanes = this.#waiting.get(waiting) ?? 0;
+    this.#waiting.set(waiting, lanes + 1);
+    if (lanes > 0) return place;
+    if (this.#waiting.size === 1) this.#pace.began(this.#context.monotonic());
+    this.#context.onQueueChange(this.provider, this.#waiting.size);
+    return place;
   }
 
   #crowdOf(deployment: Deployment, limit: number | null): Crowd {

@@ -7,6 +7,12 @@ import type { Slot, SlotOption, Waiter, Waiting } from '../slots.ts';
 import type { Rank } from './class-turns.ts';
 import type { PlaceInLine } from './place-in-line.ts';
 import type { ProviderPlaces } from './provider-places.ts';
+import type { Loss, LossCause } from './shares.ts';
+
+const causes: Readonly<Record<LossCause, string>> = {
+  greediest: 'its client had the most waiting and its newest request gave way to another client',
+  lower_class: 'the newest request of a lower priority gave way to one of a higher',
+};
 
 const ranks: Readonly<Record<Waiter['priority'], Rank>> = { high: 0, normal: 1, low: 2 };
 
@@ -91,26 +97,37 @@ export class WaitingRequest implements Waiting {
     this.#settled.resolve(slot);
   }
 
-  /** Leaves the lanes that are no longer wanted, keeps its place in those that are, and joins the others. */
+  /** Gives its place in one line to a newcomer; ends the waiting when it was the last. Only for the line. */
+  lose({ place, because }: Loss): void {
+    place.provider.leave(place);
+    this.#places = this.#places.filter((one) => one !== place);
+    if (this.#places.length > 0) {
+      this.#setTimeout(longest(this.#places));
+      return;
+    }
+    const words = `the line is full, and ${causes[because]}; waiting: ${inWords([place.provider])}`;
+    this.#refuse(new GatewayError('queue_full', words, { retryAfterSeconds: place.provider.retryAfterSeconds() }));
+  }
+
+  /**
+   * Leaves the lanes that are no longer wanted, keeps its place in those that are, and joins the others. Of several
+   * options for one deployment the first counts.
+   */
   #stand(options: readonly SlotOption[]): void {
-    const kept: PlaceInLine[] = [];
+    const wanted = options.filter((one, index) => index === options.findIndex((other) => isSameDeployment(one, other)));
     for (const place of this.#places) {
-      const option = options.find((wanted) => isOf(place, wanted));
-      if (option === undefined) place.provider.leave(place);
-      else {
-        place.option = option;
-        kept.push(place);
-      }
+      if (!wanted.some((option) => isOf(place, option))) place.provider.leave(place);
     }
     const places: PlaceInLine[] = [];
-    for (const option of options) {
-      if (places.some((place) => isSameDeployment(place.option, option))) continue;
-      const place = kept.find((one) => isOf(one, option)) ?? this.#context.placesAt(option.provider).join(this, option);
+    for (const option of wanted) {
+      const kept = this.#places.find((place) => isOf(place, option));
+      if (kept !== undefined) kept.option = option;
+      const place = kept ?? this.#context.placesAt(option.provider).join(this, option);
       if (place !== null) places.push(place);
     }
     this.#places = places;
     if (places.length === 0) this.#refuse(this.#noLine(options));
-    else this.#setTimeout(Math.max(...places.map(({ option }) => option.queueTimeoutMs)));
+    else this.#setTimeout(longest(places));
   }
 
   /** From the arrival, however often the options are replaced. */
@@ -159,6 +176,10 @@ function isSameDeployment(one: SlotOption, other: SlotOption): boolean {
 
 function isOf({ option, crowd }: PlaceInLine, wanted: SlotOption): boolean {
   return isSameDeployment(option, wanted) && crowd.limit === (wanted.maxParallelOfModel ?? null);
+}
+
+function longest(places: readonly PlaceInLine[]): number {
+  return Math.max(...places.map(({ option }) => option.queueTimeoutMs));
 }
 
 function soonest(providers: Iterable<ProviderPlaces>): number {
