@@ -67,7 +67,7 @@ for (const [name, endpoint, chunks] of streams) {
   console.log(`observe ${name}: ${us.toFixed(2)} us per chunk`);
 }
 
-const quirks = { needsMaxTokens: false, needsSystemRole: false, needsPlainTextContent: false };
+const quirks = { needsMaxTokens: false, needsSystemRole: false, needsPlainTextContent: false, refuses: [] };
 for (const kilobytes of [1, 10, 100, 1_000]) {
   const turn = { role: 'user', content: 'lorem ipsum dolor sit amet, "consectetur" adipiscing '.repeat(9) };
   const messages = Array.from({ length: kilobytes * 2 }, () => turn);
@@ -77,7 +77,8 @@ for (const kilobytes of [1, 10, 100, 1_000]) {
   const size = `${Math.round(bytes.length / 1_000)} kB`;
   const edit = medianUs(repeats, () => {
     for (let i = 0; i < repeats; i += 1) {
-      applyEdits(bytes, planRequestEdits({ endpoint: 'chat', body, upstreamModel: 'm', quirks }).edits);
+      const input = { endpoint: 'chat', body, upstreamModel: 'm', quirks, dropsRefused: false } as const;
+      applyEdits(bytes, planRequestEdits(input).edits);
     }
   });
   const depth = medianUs(repeats, () => {

@@ -139,7 +139,7 @@ function wantsBase64(body: unknown): boolean {
   );
 }
 
-function requestBody({ exchange, facts, candidate, adapter }: AttemptInputSource): {
+function requestBody({ exchange, facts, candidate, adapter, rules }: AttemptInputSource): {
   readonly body: Buffer;
   readonly contentType: string;
   readonly changes: readonly string[];
@@ -158,6 +158,7 @@ function requestBody({ exchange, facts, candidate, adapter }: AttemptInputSource
     body: exchange.json,
     upstreamModel: candidate.model,
     quirks: adapter.quirks,
+    dropsRefused: rules.settings.reliability.dropsRefusedParams,
   });
   // vLLM refuses any other type (measured: vllm 0.32.0), and the body was read as JSON whatever it was called.
   return { body: applyEdits(exchange.body, edits), contentType: 'application/json', changes };

@@ -4,6 +4,14 @@ import type { Endpoint } from '../types.ts';
 import type { JsonEdit } from './json-text.ts';
 import { isObject, type JsonObject, listOf } from './json-values.ts';
 
+/** A member of a request's body that a kind of provider is known to answer with an error. */
+export interface RefusedField {
+  readonly endpoint: Endpoint;
+  readonly field: string;
+  /** Whether that body's member, which is there, is refused. */
+  isRefused(body: Readonly<Record<string, unknown>>): boolean;
+}
+
 /** What the kind of provider needs changed, as its adapter declares it. */
 export interface RequestQuirks {
   /** It ignores `max_completion_tokens` and runs on. */
@@ -12,6 +20,8 @@ export interface RequestQuirks {
   readonly needsSystemRole: boolean;
   /** It prints lists of text parts as they are: join them to one string. */
   readonly needsPlainTextContent: boolean;
+  /** Left out where the configuration says so (`drop_params`). */
+  readonly refuses: readonly RefusedField[];
 }
 
 export interface RequestEditsInput {
@@ -21,13 +31,16 @@ export interface RequestEditsInput {
   /** The model id as the provider knows it. */
   readonly upstreamModel: string;
   readonly quirks: RequestQuirks;
+  /** Whether what the kind refuses is left out. */
+  readonly dropsRefused: boolean;
 }
 
 export interface RequestEdits {
   /** For `applyEdits`; empty when the bytes can go out as they came. */
   readonly edits: readonly JsonEdit[];
   /**
-   * What they are, by name: `model`, `model_added`, `cut_FIELD`, `max_completion_tokens`, `role_developer`, `text_parts`.
+   * What they are, by name: `model`, `model_added`, `cut_FIELD`, `dropped:FIELD`, `max_completion_tokens`,
+   * `role_developer`, `text_parts`.
    */
   readonly changes: readonly string[];
 }
@@ -52,7 +65,8 @@ export function isOwnField(field: string): boolean {
 const NO_EDITS: RequestEdits = { edits: [], changes: [] };
 
 /** Plans the edits of one request for one provider. */
-export function planRequestEdits({ endpoint, body, upstreamModel, quirks }: RequestEditsInput): RequestEdits {
+export function planRequestEdits(input: RequestEditsInput): RequestEdits {
+  const { endpoint, body, upstreamModel, quirks } = input;
   if (!isObject(body)) return NO_EDITS;
   const edits: JsonEdit[] = [];
   const changes: string[] = [];
@@ -62,6 +76,7 @@ export function planRequestEdits({ endpoint, body, upstreamModel, quirks }: Requ
     edits.push({ op: 'remove', path: [field] });
     changes.push(`cut_${field}`);
   }
+  if (input.dropsRefused) planDrops(endpoint, body, quirks, edits, changes);
   if (endpoint === 'chat' || endpoint === 'ollama_chat') planChat(body, quirks, edits, changes);
   return edits.length === 0 ? NO_EDITS : { edits, changes };
 }
@@ -71,6 +86,21 @@ function planModel(body: JsonObject, upstreamModel: string, edits: JsonEdit[], c
   const isAbsent = !Object.hasOwn(body, 'model');
   edits.push({ op: isAbsent ? 'add' : 'replace', path: ['model'], value: upstreamModel });
   changes.push(isAbsent ? 'model_added' : 'model');
+}
+
+function planDrops(
+  endpoint: Endpoint,
+  body: JsonObject,
+  { refuses }: RequestQuirks,
+  edits: JsonEdit[],
+  changes: string[],
+): void {
+  for (const refused of refuses) {
+    const { field } = refused;
+    if (refused.endpoint !== endpoint || !Object.hasOwn(body, field) || !refused.isRefused(body)) continue;
+    edits.push({ op: 'remove', path: [field] });
+    changes.push(`dropped:${field}`);
+  }
 }
 
 function planChat(body: JsonObject, quirks: RequestQuirks, edits: JsonEdit[], changes: string[]): void {

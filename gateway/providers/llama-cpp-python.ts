@@ -22,6 +22,14 @@ export const llamaCppPython: ProviderAdapter = {
     needsSystemRole: true,
     needsPlainTextContent: true,
     mayIgnoreBase64: true,
+    // It knows `text` and `json_object` only (measured: chat-json-schema).
+    refuses: [
+      {
+        endpoint: 'chat',
+        field: 'response_format',
+        isRefused: ({ response_format }) => asObject(response_format)?.type === 'json_schema',
+      },
+    ],
   },
   // A stream of a prompt that is too long ends empty, and embeddings are cut to 512 tokens without a word.
   cutsLongPrompts: (endpoint, isStream) => isStream || endpoint === 'embeddings',

@@ -43,7 +43,13 @@ export const llamaCpp: ProviderAdapter = {
   },
   // It closes an idle connection after 5.0 s (measured; `Keep-Alive: timeout=5, max=100`).
   keepAliveMs: 4_000,
-  quirks: { needsMaxTokens: false, needsSystemRole: false, needsPlainTextContent: false, mayIgnoreBase64: false },
+  quirks: {
+    needsMaxTokens: false,
+    needsSystemRole: false,
+    needsPlainTextContent: false,
+    mayIgnoreBase64: false,
+    refuses: [],
+  },
   cutsLongPrompts: () => false,
   defaultMaxParallelRequests: (findings) => findings?.slots ?? null,
   defaultIdleMs: () => 120_000,

@@ -51,6 +51,7 @@ export const ollama: ProviderAdapter = {
     needsPlainTextContent: false,
     // Versions before October 2025 do.
     mayIgnoreBase64: true,
+    refuses: [],
   },
   cutsLongPrompts: (endpoint) => endpoint !== 'ollama_show' && endpoint !== 'audio_transcriptions',
   defaultMaxParallelRequests: () => null,

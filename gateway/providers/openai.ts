@@ -27,7 +27,13 @@ export const openai: ProviderAdapter = {
   },
   // Express and uvicorn, which most are built on, close idle connections after 5 s.
   keepAliveMs: 4_000,
-  quirks: { needsMaxTokens: false, needsSystemRole: false, needsPlainTextContent: false, mayIgnoreBase64: true },
+  quirks: {
+    needsMaxTokens: false,
+    needsSystemRole: false,
+    needsPlainTextContent: false,
+    mayIgnoreBase64: true,
+    refuses: [],
+  },
   cutsLongPrompts: () => false,
   defaultMaxParallelRequests: () => null,
   defaultIdleMs: () => 120_000,

@@ -111,6 +111,14 @@ export interface Refusal {
   readonly json: unknown;
 }
 
+/** A member of a request's body that the kind is known to answer with an error, measured each. */
+export interface RefusedField {
+  readonly endpoint: Endpoint;
+  readonly field: string;
+  /** Whether that body's member, which is there, is refused. */
+  isRefused(body: Readonly<Record<string, unknown>>): boolean;
+}
+
 /** What the kind needs changed in a request: the only changes there are besides the model name and our own fields. */
 export interface RequestQuirks {
   /** It ignores `max_completion_tokens` and runs on. */
@@ -121,6 +129,8 @@ export interface RequestQuirks {
   readonly needsPlainTextContent: boolean;
   /** It may answer a request for base64 embeddings with lists of numbers. */
   readonly mayIgnoreBase64: boolean;
+  /** Left out where the configuration says so (`drop_params`); empty: none is known. */
+  readonly refuses: readonly RefusedField[];
 }
 
 /** Everything peculiar to one kind of server, and nothing else. */

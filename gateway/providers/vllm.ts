@@ -26,7 +26,20 @@ export const vllm: ProviderAdapter = {
   },
   // uvicorn closes an idle connection after 5.0 s (measured: keepalive_idle_close).
   keepAliveMs: 4_000,
-  quirks: { needsMaxTokens: false, needsSystemRole: false, needsPlainTextContent: false, mayIgnoreBase64: false },
+  quirks: {
+    needsMaxTokens: false,
+    needsSystemRole: false,
+    needsPlainTextContent: false,
+    mayIgnoreBase64: false,
+    // Measured: err_stream_options_without_stream.
+    refuses: [
+      {
+        endpoint: 'chat',
+        field: 'stream_options',
+        isRefused: ({ stream, stream_options }) => stream !== true && stream_options !== null,
+      },
+    ],
+  },
   cutsLongPrompts: () => false,
   defaultMaxParallelRequests: () => null,
   defaultIdleMs: () => 120_000,

@@ -5,12 +5,23 @@ import { planRequestEdits, type RequestQuirks } from '../../gateway/protocols/re
 import type { Endpoint } from '../../gateway/types.ts';
 import { jsonText, objectText, spaces } from './json-documents.ts';
 
-const none: RequestQuirks = { needsMaxTokens: false, needsSystemRole: false, needsPlainTextContent: false };
-const all: RequestQuirks = { needsMaxTokens: true, needsSystemRole: true, needsPlainTextContent: true };
+const none: RequestQuirks = {
+  needsMaxTokens: false,
+  needsSystemRole: false,
+  needsPlainTextContent: false,
+  refuses: [],
+};
+const all: RequestQuirks = { needsMaxTokens: true, needsSystemRole: true, needsPlainTextContent: true, refuses: [] };
 
 function sent(text: string, quirks: RequestQuirks = none, upstreamModel = 'm', endpoint: Endpoint = 'chat') {
   const bytes = Buffer.from(text);
-  const { edits, changes } = planRequestEdits({ endpoint, body: JSON.parse(text), upstreamModel, quirks });
+  const { edits, changes } = planRequestEdits({
+    endpoint,
+    body: JSON.parse(text),
+    upstreamModel,
+    quirks,
+    dropsRefused: true,
+  });
   const result = applyEdits(bytes, edits);
   return { text: result.toString(), changes, isSame: result === bytes };
 }
@@ -91,9 +102,25 @@ describe('the closed list of changes', () => {
     });
   });
 
+  test('what is refused is dropped, byte for byte, where that is wanted and where it is refused', () => {
+    const quirks: RequestQuirks = {
+      ...none,
+      refuses: [{ endpoint: 'chat', field: 'x', isRefused: ({ x }) => x !== null }],
+    };
+    const text = '{"model":"m", "x" : {"a":[1.0]} ,"y":1e2}';
+    expect(sent(text, quirks)).toMatchObject({ text: '{"model":"m" ,"y":1e2}', changes: ['dropped:x'] });
+    expect(sent(text, quirks, 'm', 'completions').isSame).toBe(true);
+    expect(sent('{"model":"m","x":null}', quirks).isSame).toBe(true);
+    expect(sent('{"model":"m","y":{"x":1}}', quirks).isSame).toBe(true);
+    const input = { endpoint: 'chat', body: JSON.parse(text), upstreamModel: 'm', quirks } as const;
+    expect(planRequestEdits({ ...input, dropsRefused: false })).toEqual({ edits: [], changes: [] });
+  });
+
   test('what is no object is left alone', () => {
     for (const body of [null, [], 'x', 1]) {
-      expect(planRequestEdits({ endpoint: 'chat', body, upstreamModel: 'm', quirks: all }).edits).toEqual([]);
+      expect(
+        planRequestEdits({ endpoint: 'chat', body, upstreamModel: 'm', quirks: all, dropsRefused: true }).edits,
+      ).toEqual([]);
     }
   });
 });
