@@ -40,7 +40,7 @@ export function lintAgainstModels(
     const provider = whoLists(name, snapshot);
     const isSaid = targets.includes(name) || hiddenBy(alias, rules.settings) !== null;
     if (provider === null || isSaid || leadsToModel(alias, rules.settings.routing)) continue;
-    const message = `${provider} lists a model "${name}", which nobody reaches by that name while the alias leads to ${targets.join(', ')}`;
+    const message = `${provider} lists a model "${name}", which is reached by that name only as long as nothing answers to ${targets.join(' or ')}`;
     lints.push(ruleLint(position, `router_settings.model_group_alias.${name}`, 'alias_hides_model', message));
   }
   return lints;

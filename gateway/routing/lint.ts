@@ -133,7 +133,7 @@ function* lintAliases({ settings }: Rules): Generator<ConfigProblem> {
     if (circle !== null)
       yield ruleLint(position, path, 'alias_cycle', `the alias leads in a circle: ${circle.join(' -> ')}`);
     else if (hidden !== null) {
-      const message = `"${name}" is also ${hidden}, which nobody reaches by that name while the alias leads to ${targets.join(', ')}`;
+      const message = `"${name}" is also ${hidden}, which is reached by that name only as long as nothing answers to ${targets.join(' or ')}`;
       yield ruleLint(position, path, 'alias_hides_model', message);
     }
   }

@@ -121,6 +121,11 @@ describe('a lint of the rules alone', () => {
     expect(told(sketch)).toEqual(expected);
   });
 
+  test('says of an alias that it hides a model only as long as its target is there: one without is passed over', () => {
+    const [lint] = lintRules(rules({ exact: [exact('m', 'p')], aliases: new Map([alias('m', 'x', 'y')]) }));
+    expect(lint?.message).toMatch(/is reached by that name only as long as nothing answers to x or y$/);
+  });
+
   test('stands where the rule stands, and tells the circle', () => {
     const [lint] = lintRules(rules({ aliases: new Map([alias('a', 'b'), alias('b', 'a')]) }));
     expect(lint).toEqual({
