@@ -25,9 +25,11 @@ import { UpstreamPools } from './dispatch/upstream-pools.ts';
 import { DryRun } from './dry-run/dry-run.ts';
 import { unprobed } from './dry-run/unprobed.ts';
 import { GatewayError } from './errors.ts';
+import { EventHub } from './events/event-hub.ts';
 import { openHistory } from './history/recorder.ts';
 import { ensureManagementToken } from './http/management-token.ts';
 import { createHttp } from './http/server.ts';
+import { LiveChanges } from './live-changes.ts';
 import { naming } from './naming.ts';
 import { Outcomes } from './outcomes.ts';
 import { providerReset, providerSwitch } from './provider-switch.ts';
@@ -36,7 +38,7 @@ import { compileRules, type Rules } from './routing/rules.ts';
 import { openSharing } from './sharing/sharing.ts';
 import type { Log } from './telemetry/log.ts';
 import { Metrics } from './telemetry/metrics.ts';
-import { trafficStatus } from './traffic-status.ts';
+import { adminCooldown, trafficStatus } from './traffic-status.ts';
 import { version } from './version.ts';
 
 export interface GatewayOptions {
@@ -112,7 +114,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const history = openHistory({ folder: dataFolder, settings: store.current.history, log, clock, instance });
   const sharing = openSharing({ settings: () => store.current, clock, log, instance });
   const cache = new AnswerCache({ clock, settings: () => store.current, redis: () => sharing.answers() });
-  const outcomes = new Outcomes(newMetrics(store, catalog, cache, clock), history, log);
+  const events = new EventHub({ clock, log, instance });
+  const outcomes = new Outcomes(newMetrics(store, catalog, cache, clock), history, log, (outcome) =>
+    live.requestEnded(outcome),
+  );
   const learning = new Learning({
     path: join(dataFolder, 'learned.json'),
     clock,
@@ -124,6 +129,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     settings: () => store.current,
     onChange: (change, isAdopted) => {
       logCooldown(log, change);
+      live.cooldownsChanged();
       const event = eventOf(change);
       if (event !== null) history.recordEvent(event);
       outcomes.takeCooldown(change, isAdopted);
@@ -172,8 +178,20 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     dice: Math.random,
     instance,
     conversationSecret,
+    onBegin: (id) => live.requestBegan(id),
     onOutcome: (outcome, basis) => outcomes.take(outcome, basis),
   });
+  const configState = () => ({ files: store.current.files, isCurrent: store.isCurrent, problems: store.problems });
+  const live = new LiveChanges({
+    hub: events,
+    clock,
+    providers: () => catalog.status(),
+    requests: () => dispatcher.live(),
+    request: (id) => dispatcher.liveOne(id),
+    cooldowns: () => cooldowns.list().map(adminCooldown),
+    config: configState,
+  });
+  history.onStatusChange((status) => live.historyChanged(status));
   const { server } = store.current;
   const http = createHttp({
     clock,
@@ -187,7 +205,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     hostname: hostname(),
     managementToken,
     settings: () => store.current,
-    configState: () => ({ files: store.current.files, isCurrent: store.isCurrent, problems: store.problems }),
+    configState,
     catalog,
     proxy: (exchange) => dispatcher.dispatch(exchange),
     poolFor: (provider) => pools.poolFor(provider),
@@ -204,12 +222,17 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     explain: (question) => dryRun.explain(question),
     replay: (question) => dryRun.replay(question),
     historyStatus: () => history.status(),
+    history,
+    events,
+    liveSnapshot: (status) => live.snapshot(status),
+    cancelRequest: requestCancel(dispatcher),
     renderMetrics: () => outcomes.renderMetrics(catalog.snapshot(), cooldowns.counts()),
     requestCount: (key) => outcomes.countOf(key),
     onRejected: (rejection) => outcomes.takeRejection(rejection),
   });
 
   store.subscribe(({ settings, isCurrent, problems }) => {
+    live.configChanged();
     if (!isCurrent) {
       log.warn('the configuration has errors: the last good one stays in force', { problems });
       return;
@@ -223,10 +246,13 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     pools.retain(new Set([...settings.providers.keys(), ...catalog.snapshot().providers.keys()]));
   });
   catalog.onChange((change) => {
+    live.catalogChanged(change);
     if (change.kind === 'beat') {
       if (change.observed !== 'down') cooldowns.probed(change.provider);
       const observed = catalog.snapshot().providers.get(change.provider)?.observed ?? change.observed;
-      history.recordBeat(beatOf(change, observed));
+      const beat = beatOf(change, observed);
+      history.recordBeat(beat);
+      live.probed(beat);
       return;
     }
     dispatcher.reroute();
@@ -239,6 +265,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   });
 
   const closeParts = async (): Promise<void> => {
+    events.close();
     sharing.close();
     await Promise.all([store.close(), catalog.close(), learning.close(), pools.close()]);
     await history.close();
@@ -256,6 +283,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const close = async (isForced: boolean): Promise<void> => {
     const timeoutMs = isForced ? 0 : store.current.server.shutdownTimeoutMs;
     const stopped = new GatewayError('shutting_down', 'the gateway was stopped while it served this request');
+    events.close();
     await http.close({ timeoutMs, onTimeout: () => dispatcher.abortAll(stopped) });
     await closeParts();
   };
@@ -265,6 +293,18 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       return store.current;
     },
     close: ({ isForced = false } = {}) => close(isForced),
+  };
+}
+
+/** Ends a request that runs; returns how it stood, or null where there is none with that id. */
+function requestCancel(dispatcher: RequestDispatcher) {
+  return (id: string) => {
+    const request = dispatcher.liveOne(id);
+    dispatcher.abort(
+      id,
+      new GatewayError('request_cancelled', 'the request was cancelled by whoever runs the gateway'),
+    );
+    return request;
   };
 }
 

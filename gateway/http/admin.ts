@@ -21,8 +21,12 @@ export interface ServerState {
   url(): string;
 }
 
-/** `GET /admin/status`. */
-export function adminStatus(deps: HttpDependencies, server: ServerState): AdminStatus {
+/** `GET /admin/status`. `onlookers`: requests that only ask how it is: this one, and streams of events. */
+export function adminStatus(
+  deps: HttpDependencies,
+  server: ServerState,
+  onlookers = 1 + deps.events.subscribers,
+): AdminStatus {
   return {
     product: 'switchyard',
     version: deps.version,
@@ -34,8 +38,7 @@ export function adminStatus(deps: HttpDependencies, server: ServerState): AdminS
     dataFolder: deps.dataFolder,
     history: deps.historyStatus(),
     providers: deps.catalog.status(),
-    // Everything but the request that asks.
-    inFlight: Math.max(0, server.inFlight() - 1),
+    inFlight: Math.max(0, server.inFlight() - onlookers),
     traffic: deps.traffic(),
   };
 }

@@ -5,8 +5,10 @@ import type { Clock } from '../clock.ts';
 import type { ProviderSettings, Settings } from '../config/settings.ts';
 import type {
   AdminCooldown,
+  AdminLiveRequest,
   AdminProvider,
   AdminReplay,
+  AdminSnapshot,
   AdminStatus,
   AdminTraffic,
   HistoryStatus,
@@ -14,6 +16,8 @@ import type {
 import type { IncomingExchange } from '../dispatch/exchange.ts';
 import type { DryQuestion, ReplayQuestion } from '../dry-run/question.ts';
 import type { GatewayError } from '../errors.ts';
+import type { EventHub } from '../events/event-hub.ts';
+import type { History } from '../history/history.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Decision, DeploymentKey, Endpoint, Outcome, Protocol, Snapshot } from '../types.ts';
 
@@ -25,6 +29,12 @@ interface HttpCatalog {
   status(): readonly AdminProvider[];
   providerSettings(name: string): ProviderSettings | undefined;
 }
+
+/** All that `/admin` asks of the history. */
+export type HistoryQueries = Pick<
+  History,
+  'requestPage' | 'exportRequests' | 'beats' | 'health' | 'incidents' | 'events' | 'series' | 'usage'
+>;
 
 /** A request for a model that was turned away before anything was decided about it. */
 export interface Rejection {
@@ -75,6 +85,14 @@ export interface HttpDependencies {
   /** Decides stored requests anew. Rejects with `DraftRejected` or `HistoryUnavailable`. */
   replay(question: ReplayQuestion): Promise<AdminReplay>;
   historyStatus(): HistoryStatus;
+  /** What happened, as it can be asked. */
+  readonly history: HistoryQueries;
+  /** What changes, for those who listen. */
+  readonly events: EventHub;
+  /** Everything that changes are changes of. */
+  liveSnapshot(status: AdminStatus): AdminSnapshot;
+  /** Ends a request that runs; returns how it stood, or null where there is none with that id. */
+  cancelRequest(id: string): AdminLiveRequest | null;
   /** The page of `/metrics` in Prometheus' text format. */
   renderMetrics(): Promise<string> | string;
   /** How many requests a deployment has served since the start. */

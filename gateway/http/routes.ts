@@ -2,6 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { didYouMean, nearest } from '../config/nearest.ts';
+import type { AdminSnapshot } from '../contract.ts';
 import { HeldBytes } from '../dispatch/held-bytes.ts';
 import { GatewayError } from '../errors.ts';
 import { decisionToJson, decisionToText } from '../routing/explain.ts';
@@ -16,6 +17,7 @@ import {
 import { readBody } from './body.ts';
 import type { HttpDependencies } from './dependencies.ts';
 import { explained, replayed } from './dry-run.ts';
+import { streamEvents } from './event-stream.ts';
 import { healthReport, readiness } from './health.ts';
 import { parseJsonObject } from './json-body.ts';
 import { findNamedModel, knownModels } from './known-models.ts';
@@ -149,6 +151,11 @@ const challenge: Handler = ({ deps, request, response, query }) => {
   sendJson(response, 200, answerChallenge(deps, query.get('nonce'), localAddress, localPort));
 };
 
+/** The listener itself is one of the subscribers by now. */
+function liveSnapshot({ deps, server }: Call): AdminSnapshot {
+  return deps.liveSnapshot(adminStatus(deps, server, deps.events.subscribers));
+}
+
 export const routes: readonly Route[] = [
   { path: '/', methods: { GET: root } },
   { path: '/ui', methods: { GET: window } },
@@ -185,6 +192,12 @@ export const routes: readonly Route[] = [
   {
     path: '/admin/status',
     methods: { GET: ({ deps, server, response }) => sendJson(response, 200, adminStatus(deps, server)) },
+  },
+  {
+    path: '/admin/events',
+    methods: {
+      GET: (call) => streamEvents(call.deps, call, () => liveSnapshot(call)),
+    },
   },
   {
     path: '/admin/providers/:name',

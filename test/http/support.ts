@@ -8,7 +8,9 @@ import { defaultLimits, defaultServer, emptySettings } from '../../gateway/confi
 import type { ProviderSettings, ServerSettings, Settings } from '../../gateway/config/settings.ts';
 import type { AdminProvider } from '../../gateway/contract.ts';
 import type { IncomingExchange } from '../../gateway/dispatch/exchange.ts';
-import type { HttpDependencies, Rejection } from '../../gateway/http/dependencies.ts';
+import { EventHub } from '../../gateway/events/event-hub.ts';
+import { HistoryUnavailable } from '../../gateway/history/history.ts';
+import type { HistoryQueries, HttpDependencies, Rejection } from '../../gateway/http/dependencies.ts';
 import { createHttp, type HttpSide } from '../../gateway/http/server.ts';
 import { factsOf } from '../../gateway/providers/openai-models.ts';
 import type { Log } from '../../gateway/telemetry/log.ts';
@@ -152,6 +154,23 @@ async function answerOk({ response, id }: IncomingExchange): Promise<void> {
   response.end('{"ok":true}');
 }
 
+const nothingKept = () => Promise.reject(new HistoryUnavailable('nothing is kept here'));
+
+/** A history that cannot be asked. */
+const unkept: HistoryQueries = {
+  requestPage: nothingKept,
+  // biome-ignore lint/correctness/useYield: it fails before the first.
+  async *exportRequests() {
+    await nothingKept();
+  },
+  beats: nothingKept,
+  health: nothingKept,
+  incidents: nothingKept,
+  events: nothingKept,
+  series: nothingKept,
+  usage: nothingKept,
+};
+
 /** Starts it; `await using` ends it. */
 export async function startHttp(options: HarnessOptions = {}): Promise<Harness> {
   const exchanges: IncomingExchange[] = [];
@@ -222,6 +241,10 @@ export async function startHttp(options: HarnessOptions = {}): Promise<Harness> 
     explain: async () => Promise.reject(new Error('nothing is explained here')),
     replay: async () => ({ total: 0, changed: [] }),
     historyStatus: () => ({ is: 'off', because: 'the test needs none' }),
+    history: unkept,
+    events: new EventHub({ clock: systemClock, log, instance: INSTANCE }),
+    liveSnapshot: (status) => ({ status, requests: [] }),
+    cancelRequest: () => null,
     renderMetrics: () => '# metrics\n',
     requestCount: () => 7,
     onRejected: (rejection) => rejections.push(rejection),
