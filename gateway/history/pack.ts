@@ -6,6 +6,7 @@ import type { Attempt, Candidate, Decision, Outcome, RequestHeaders, RequestOver
 import type { DecisionBasis } from './history.ts';
 import { isHeaderKept, LONGEST_KEPT_VALUE } from './kept-headers.ts';
 import { BasisPacker, type PackedBases } from './pack-basis.ts';
+import { Repeats } from './repeats.ts';
 
 /** Many outcomes as plain data. Numbers that are null are NaN; texts are indexes into `texts`, -1 when null. */
 export interface PackedOutcomes {
@@ -30,8 +31,8 @@ export class Packer {
   #length = 0;
   #texts: string[] = [];
   #indexes = new Map<string, number>();
-  /** A decision that several requests share is packed once: its number here. */
-  #decisions = new Map<Decision, number>();
+  readonly #decisions = new Repeats();
+  readonly #facts = new Repeats();
   #headers = new Map<string, HeaderName>();
   readonly #bases = new BasisPacker();
 
@@ -74,6 +75,7 @@ export class Packer {
     this.#texts = [];
     this.#indexes.clear();
     this.#decisions.clear();
+    this.#facts.clear();
     this.#headers.clear();
     return packed;
   }
@@ -134,12 +136,11 @@ export class Packer {
     this.#number(failure.retryAfterMs);
   }
 
-  /** -1: none; the number of an earlier one; or the next number, and then the decision itself. */
+  /** -1: none; the number of an equal one before it; or the next number, and then the decision itself. */
   #addDecision(decision: Decision | null): void {
-    const known = decision ? this.#decisions.get(decision) : -1;
-    this.#number(known ?? this.#decisions.size);
-    if (!decision || known !== undefined) return;
-    this.#decisions.set(decision, this.#decisions.size);
+    const start = this.#length;
+    this.#number(decision ? this.#decisions.count : -1);
+    if (!decision) return;
     this.#text(decision.rule);
     this.#text(decision.model);
     this.#number(decision.considered);
@@ -152,6 +153,16 @@ export class Packer {
       this.#text(step.result);
       this.#text(step.why);
     }
+    this.#takeBackRepeat(this.#decisions, start);
+  }
+
+  /** What was just packed, after its number at `start`, is taken back where an equal one stands before it. */
+  #takeBackRepeat(packed: Repeats, start: number): void {
+    const next = packed.count;
+    const number = packed.numberOf(this.#numbers, start + 1, this.#length);
+    if (number === next) return;
+    this.#numbers[start] = number;
+    this.#length = start + 1;
   }
 
   #addDecisionError(error: Decision['error']): void {
@@ -187,6 +198,8 @@ export class Packer {
     const { facts } = basis;
     this.#number(this.#bases.numberOf(basis.snapshot));
     this.#number(this.#bases.numberOfSettings(basis.settings));
+    const start = this.#length;
+    this.#number(this.#facts.count);
     this.#text(facts.pin);
     this.#text(facts.capabilityHint);
     this.#addList(facts.needs);
@@ -195,6 +208,7 @@ export class Packer {
     this.#number(facts.maxTokens);
     this.#addHeaders(facts.headers);
     this.#addOverrides(facts.overrides);
+    this.#takeBackRepeat(this.#facts, start);
   }
 
   /** Names and values in turn, ended by -1. Of several values of one name the first counts, as in conditions. */
@@ -226,7 +240,7 @@ export class Packer {
   #addOverrides(overrides: RequestOverrides): void {
     const isPlain = isNothing(overrides);
     this.#number(isPlain ? 0 : 1);
-    if (!isPlain) this.#number(this.#texts.push(JSON.stringify(overrides)) - 1);
+    if (!isPlain) this.#text(JSON.stringify(overrides));
   }
 
   #addList(texts: readonly string[]): void {

@@ -163,8 +163,14 @@ class Reader {
     if (!this.#flag()) return null;
     const snapshot = this.#number();
     const settings = this.#number();
-    const factsLine = this.facts.push(this.#factsText()) - 1;
-    return { snapshot, settings, factsLine };
+    return { snapshot, settings, factsLine: this.#facts() };
+  }
+
+  /** As with decisions. */
+  #facts(): number {
+    const line = this.#number();
+    if (line === this.facts.length) this.facts.push(this.#factsText());
+    return line;
   }
 
   #factsText(): string {

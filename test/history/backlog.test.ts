@@ -45,7 +45,8 @@ test('long decisions are held by their size, not by their number', () => {
   const backlog = new Backlog();
   let lost = 0;
   for (let row = 0; row < 1_000; row++) {
-    const long = { ...decision, candidates } as Decision;
+    // Equal ones would be held once.
+    const long = { ...decision, candidates, considered: row } as Decision;
     if (backlog.add(outcome({ decision: long }))) lost += backlog.seal(0);
   }
   lost += backlog.seal(0);

@@ -118,10 +118,11 @@ test('a packer can be used again after it gave its content away', () => {
   expect(unpacked(packer)).toEqual([second]);
 });
 
-test('a decision that requests share is packed once', () => {
+test('equal decisions are packed once', () => {
   const packer = new Packer();
+  const alike = (): Outcome => outcome({ decision: structuredClone(outcome().decision) });
   const other = outcome({ decision: { ...outcome().decision, considered: 1 } as Decision });
-  for (const one of [outcome(), other, outcome()]) packer.add(one);
+  for (const one of [alike(), other, alike()]) packer.add(one);
   const { outcomes, decisions } = unpackOutcomes(packer.finish());
   expect(outcomes.map(({ decisionLine }) => decisionLine)).toEqual([0, 1, 0]);
   expect(decisions).toHaveLength(2);
