@@ -15,6 +15,7 @@ import type {
   OutcomeResult,
 } from './types.ts';
 
+export type * from './contract-hardware.ts';
 export type * from './contract-live.ts';
 export type * from './contract-status.ts';
 

@@ -85,9 +85,13 @@ await build({
     // Names and lines in a stack trace are worth more than bytes on a disk.
     minify: false,
     rollupOptions: {
-      input: { cli: 'gateway/cli.ts', worker: 'gateway/history/worker.ts' },
-      // Native, so it stays a package; node-cron is loaded only when a schedule asks for it.
-      external: ['better-sqlite3', 'node-cron'],
+      input: {
+        cli: 'gateway/cli.ts',
+        worker: 'gateway/history/worker.ts',
+        'sensors-child': 'gateway/hardware/sensors-child.ts',
+      },
+      // Native, so it stays a package; the others are loaded only when a schedule or a look at the machine asks for them.
+      external: ['better-sqlite3', 'node-cron', 'systeminformation'],
       output: { entryFileNames: '[name].js', chunkFileNames: '[name]-[hash].js' },
     },
   },

@@ -12,7 +12,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'types.ts': [],
   'clock.ts': [],
   'errors.ts': ['types.ts'],
-  'contract.ts': ['types.ts', 'contract-live.ts', 'contract-status.ts'],
+  'contract.ts': ['types.ts', 'contract-hardware.ts', 'contract-live.ts', 'contract-status.ts'],
+  'contract-hardware.ts': [],
   'contract-live.ts': ['types.ts', 'contract-status.ts'],
   'contract-status.ts': ['types.ts'],
   config: ['types.ts', 'errors.ts', 'clock.ts', 'telemetry/log.ts'],
@@ -22,6 +23,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   routing: ['types.ts', 'errors.ts', 'config/settings.ts'],
   telemetry: ['types.ts', 'errors.ts', 'clock.ts'],
   events: ['types.ts', 'errors.ts', 'clock.ts', 'contract.ts', 'telemetry/log.ts'],
+  hardware: ['clock.ts', 'contract.ts', 'contract-hardware.ts', 'telemetry/log.ts'],
   history: ['types.ts', 'errors.ts', 'clock.ts', 'contract.ts', 'config/settings.ts', 'telemetry/log.ts'],
   cache: ['types.ts', 'errors.ts', 'clock.ts', 'config/settings.ts', 'config/settings-reliability.ts', 'protocols'],
   sharing: [
@@ -99,6 +101,7 @@ const PACKAGE_HOME: Readonly<Record<string, string>> = {
   zod: 'config|catalog|http',
   'node-cron': 'catalog|config|warm',
   re2js: 'routing|config',
+  systeminformation: 'hardware',
   'lru-cache': 'cache',
   '@redis': 'sharing',
 };
