@@ -70,7 +70,7 @@ const fallbackLists = z.union([z.array(z.record(text, oneOrMore)), z.record(text
 
 const fallbackKeys = {
   fallbacks: key(fallbackLists, 'Groups asked next when a group failed; `*` for all others.'),
-  default_fallbacks: key(texts, 'Groups asked next when a group has no entry of its own.'),
+  default_fallbacks: key(texts, 'Groups asked after those of fallbacks, for every request.'),
   context_window_fallbacks: key(fallbackLists, 'Groups asked next when the prompt was too long.'),
   content_policy_fallbacks: key(fallbackLists, 'Groups asked next when the content was refused.'),
 };

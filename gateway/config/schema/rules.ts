@@ -144,7 +144,10 @@ export const firstRequest = z.strictObject({
 
 export const rateLimitedFallback = z.strictObject({
   enabled: key(flag, 'Whether a 429 pauses a deployment (true).'),
-  fallback_duration_seconds: key(seconds, "How long, where the provider does not say (the cooldown's time)."),
+  fallback_duration_seconds: key(
+    seconds,
+    "How long, or as long as the provider says where that is longer (the cooldown's time).",
+  ),
   ...remarks,
 });
 
