@@ -78,12 +78,11 @@ export class AttemptMaker {
   /** Gives the place back when the attempt has ended. */
   async make(order: AttemptOrder): Promise<MadeAttempt> {
     const { facts, place } = order;
-    const { candidate, slot, reservation } = place;
-    const { catalog, clock, guards } = this.#deps;
+    const { candidate, slot, reservation, trial } = place;
+    const { catalog, clock } = this.#deps;
     const snapshot = catalog.snapshot().providers.get(candidate.provider) ?? null;
     const entry = this.#configuration.rules.entryFor(candidate);
     const lesson = this.#beginLesson(order, snapshot);
-    const trial = guards.cooldowns.begin(candidate, entry);
     const learned = lesson.rates();
     const inFlight = catalog.begin(candidate);
     const startedAtMs = clock.now();

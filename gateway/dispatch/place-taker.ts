@@ -7,9 +7,10 @@ import type { ActiveConfiguration, DispatchDependencies } from './dispatch.ts';
 import type { EarlyOpening } from './early-opening.ts';
 import type { ClientReply } from './exchange.ts';
 import { LiveState } from './live-state.ts';
-import { admit, maxParallelOfModel, type Place, slotOption, waiterOf } from './place.ts';
+import { maxParallelOfModel, type Place, slotOption, waiterOf } from './place.ts';
 import { providerSettings } from './provider-settings.ts';
-import type { SlotOption, Waiting } from './slots.ts';
+import { isRateBlock, type RateBlock, type Reservation } from './rate-limits.ts';
+import type { Slot, SlotOption, Waiting } from './slots.ts';
 
 /** What the request's latest decision says; it may change while the request waits. */
 export interface Choice {
@@ -54,7 +55,6 @@ export class PlaceTaker {
     this.#choice = choice;
     let full: SlotOption[] | null = null;
     for (const candidate of choice.candidates) {
-      if (this.#isTakenOut(candidate)) continue;
       const option = this.#slotOption(candidate);
       const slot = this.#deps.slots.tryTakeOne(option);
       if (slot === null) {
@@ -62,8 +62,8 @@ export class PlaceTaker {
         full.push(option);
         continue;
       }
-      const place = admit(candidate, slot, this.#useOf(candidate), this.#deps.guards.rateLimits);
-      const taken = place instanceof Promise ? await this.#stillOpen(place) : place;
+      const place = this.#admit(candidate, slot);
+      const taken = place instanceof Promise ? await place : place;
       if (taken !== null) return taken;
     }
     return full === null ? null : this.#wait(full, opening);
@@ -81,7 +81,7 @@ export class PlaceTaker {
   }
 
   async #wait(options: readonly SlotOption[], opening: EarlyOpening | null): Promise<Place | null> {
-    const { clock, slots, guards } = this.#deps;
+    const { clock, slots } = this.#deps;
     const startedAt = clock.monotonic();
     const waiting = slots.wait(options, waiterOf(this.#current.facts));
     this.#waiting = waiting;
@@ -93,12 +93,9 @@ export class PlaceTaker {
       const candidate = this.#current.candidates.find(
         ({ provider, model }) => provider === slot.provider && model === slot.model,
       );
-      if (candidate === undefined || this.#isTakenOut(candidate)) {
-        slot.release();
-        return null;
-      }
-      const place = admit(candidate, slot, this.#useOf(candidate), guards.rateLimits);
-      return place instanceof Promise ? await this.#stillOpen(place) : place;
+      if (candidate !== undefined) return await this.#admit(candidate, slot);
+      slot.release();
+      return null;
     } finally {
       this.#waiting = null;
       this.#reply.onGone = null;
@@ -107,13 +104,30 @@ export class PlaceTaker {
     }
   }
 
-  /** While the shared limits were asked, others may have found the deployment failing. */
-  async #stillOpen(place: Promise<Place | null>): Promise<Place | null> {
-    const taken = await place;
-    if (taken === null || !this.#isTakenOut(taken.candidate)) return taken;
-    taken.reservation?.end({ tokens: 0, wasSent: false });
-    taken.slot.release();
+  /** Adds to a slot what else an attempt takes. Null: it is not to be had any more; the slot is given back then. */
+  #admit(candidate: Candidate, slot: Slot): Place | null | Promise<Place | null> {
+    const { rateLimits } = this.#deps.guards;
+    if (!rateLimits.hasLimits) return this.#begin(candidate, slot, null);
+    const reserved = rateLimits.reserve(this.#useOf(candidate));
+    if (reserved instanceof Promise) return reserved.then((one) => this.#settle(candidate, slot, one));
+    return this.#settle(candidate, slot, reserved);
+  }
+
+  #settle(candidate: Candidate, slot: Slot, reserved: Reservation | RateBlock): Place | null {
+    if (!isRateBlock(reserved)) return this.#begin(candidate, slot, reserved);
+    slot.release();
     return null;
+  }
+
+  /** The look and the beginning are one step: of two requests that come here in one moment only one is the trial. */
+  #begin(candidate: Candidate, slot: Slot, reservation: Reservation | null): Place | null {
+    if (this.#isTakenOut(candidate)) {
+      reservation?.end({ tokens: 0, wasSent: false });
+      slot.release();
+      return null;
+    }
+    const trial = this.#deps.guards.cooldowns.begin(candidate, this.#configuration.rules.entryFor(candidate));
+    return { candidate, slot, reservation, trial };
   }
 
   /** It began to cool down, or another took its one trial, since it was decided for. */

@@ -1,11 +1,11 @@
-// What an attempt takes before it may begin: a slot, and its part of the rate limits. Taken together or not at all.
+// What an attempt takes before it may begin: a slot, its part of the rate limits, and the trial of what was taken out.
 
 import type { ProviderSettings } from '../config/settings.ts';
-import type { DeploymentUse } from '../routing/question.ts';
 import type { Rules } from '../routing/rules.ts';
 import { limitsOfName } from '../routing/share.ts';
 import type { Candidate, ProviderSnapshot, RequestFacts, RequestHeaders } from '../types.ts';
-import type { RateBlock, RateLimits, Reservation } from './rate-limits.ts';
+import type { Trial } from './cooldowns.ts';
+import type { Reservation } from './rate-limits.ts';
 import type { Slot, SlotOption, Waiter } from './slots.ts';
 
 /** Everything one attempt holds while it runs. */
@@ -14,6 +14,8 @@ export interface Place {
   readonly slot: Slot;
   /** Null: no limit concerns it. */
   readonly reservation: Reservation | null;
+  /** Begun with the place: whoever looks next sees that the one trial is out. */
+  readonly trial: Trial;
 }
 
 /** Who waits in line: each API key or client program is one, whatever number of requests it sends. */
@@ -62,26 +64,4 @@ export function maxParallelOfModel(
     limitsOfName(rules.settings, name, model)?.maxParallelRequests ??
     null
   );
-}
-
-/**
- * Adds the part of the rate limits to a slot.
- * @returns null when another request has taken the last of it since the decision; the slot is given back then
- */
-export function admit(
-  candidate: Candidate,
-  slot: Slot,
-  use: DeploymentUse,
-  limits: RateLimits,
-): Place | null | Promise<Place | null> {
-  if (!limits.hasLimits) return { candidate, slot, reservation: null };
-  const reserved = limits.reserve(use);
-  if (reserved instanceof Promise) return reserved.then((one) => placeOr(candidate, slot, one));
-  return placeOr(candidate, slot, reserved);
-}
-
-function placeOr(candidate: Candidate, slot: Slot, reserved: Reservation | RateBlock): Place | null {
-  if ('end' in reserved) return { candidate, slot, reservation: reserved };
-  slot.release();
-  return null;
 }

@@ -57,6 +57,8 @@ export class RequestRun {
   #again: ReadonlySet<string> = NONE_AGAIN;
   #retries = 0;
   #chainRounds = 0;
+  /** Why those were asked again. */
+  #round = '';
   /** Why the coming attempt is made. */
   #because: string | null = null;
   #warnings: string[] = [];
@@ -278,7 +280,9 @@ export class RequestRun {
     this.#decide(facts);
     const [next] = this.#candidates;
     if (next === undefined) return false;
-    this.#because = `${failure.kind} at ${failed.provider}/${failed.model}`;
+    const why = `${failure.kind} at ${failed.provider}/${failed.model}`;
+    // Of a round that was waited for, the record tells so whoever of it is asked.
+    this.#because = this.#again.size > 0 ? `${this.#round}; ${why}` : why;
     this.#deps.log.info(`[ROUTER] Fallback triggered: ${failed.provider} -> ${next.provider}`, {
       id: facts.id,
       because: failure.message,
@@ -302,6 +306,7 @@ export class RequestRun {
     if (plan.is === 'retry') this.#retries += 1;
     else if (plan.is === 'chain') this.#chainRounds += 1;
     this.#again = plan.again;
+    this.#round = plan.because;
     this.#because = plan.because;
     this.#decide(facts);
   }
