@@ -52,6 +52,14 @@ export interface AdminDecision {
 
 export type AdminCandidate = Pick<Candidate, 'provider' | 'model' | 'place' | 'kept' | 'reason' | 'order' | 'terms'>;
 
+/** `POST /admin/ui-links`: signs one browser in, once. */
+export interface AdminWindowLink {
+  /** Below the gateway's own address. */
+  readonly path: string;
+  /** Epoch ms. */
+  readonly expiresAtMs: number;
+}
+
 /** The error (400, code `invalid_configuration`) for `rules` that are no configuration. */
 export interface AdminDraftError {
   readonly error: {

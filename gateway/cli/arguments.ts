@@ -16,7 +16,7 @@ export const exitCode = {
   forced: 4,
 } as const;
 
-export type CommandName = 'start' | 'check' | 'status' | 'discover' | 'token' | 'schema' | 'explain';
+export type CommandName = 'start' | 'check' | 'status' | 'discover' | 'token' | 'schema' | 'explain' | 'ui';
 
 /** What every command is given. */
 export interface CommandInput {
@@ -27,6 +27,8 @@ export interface CommandInput {
   readonly host: string | null;
   readonly isStrict: boolean;
   readonly isJson: boolean;
+  /** What is made is to be opened in the browser. */
+  readonly isToOpen: boolean;
   /** What stands behind the command without a flag. */
   readonly files: readonly string[];
   /** The request to be explained. */
@@ -52,6 +54,7 @@ const flagNames = [
   'host',
   'strict',
   'json',
+  'open',
   'model',
   'header',
   'body',
@@ -87,6 +90,12 @@ export const commands: Readonly<Record<CommandName, CommandFacts>> = {
     usage: 'status [--json]',
     summary: 'show what the running gateway is doing',
     flags: [...common, 'json'],
+    takesFiles: false,
+  },
+  ui: {
+    usage: 'ui [--open]',
+    summary: 'print a link that opens the window and signs one browser in: once, within a minute',
+    flags: [...common, 'open'],
     takesFiles: false,
   },
   explain: {
@@ -153,6 +162,7 @@ const options = {
   host: { type: 'string' },
   strict: { type: 'boolean' },
   json: { type: 'boolean' },
+  open: { type: 'boolean' },
   model: { type: 'string' },
   header: { type: 'string', multiple: true },
   body: { type: 'string' },
@@ -185,6 +195,7 @@ export function parseCommandLine(args: readonly string[]): Parsed {
     host: values.host ?? null,
     isStrict: values.strict === true,
     isJson: values.json === true,
+    isToOpen: values.open === true,
     files,
     asked: {
       model: values.model ?? null,

@@ -7,6 +7,7 @@ const runners: Readonly<Record<CommandName, (input: CommandInput) => Promise<num
   start: async (input) => (await import('./start.ts')).start(input),
   check: async (input) => (await import('./check.ts')).check(input),
   status: async (input) => (await import('./status.ts')).status(input),
+  ui: async (input) => (await import('./window.ts')).openWindow(input),
   explain: async (input) => (await import('./explain.ts')).explain(input),
   discover: async (input) => (await import('./discover.ts')).discoverServers(input),
   token: async (input) => (await import('./token.ts')).token(input),

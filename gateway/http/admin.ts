@@ -13,12 +13,18 @@ import { GatewayError } from '../errors.ts';
 import { decisionToJson } from '../routing/explain.ts';
 import type { HttpDependencies } from './dependencies.ts';
 import { CHALLENGE_NONCE, challengeProof } from './management-token.ts';
+import type { WindowFiles } from './window-files.ts';
+import type { WindowSessions } from './window-sessions.ts';
 
 /** What the listening side knows. */
 export interface ServerState {
   isDraining(): boolean;
   inFlight(): number;
   url(): string;
+  readonly isTls: boolean;
+  /** Browsers that are signed in. */
+  readonly sessions: WindowSessions;
+  readonly windowFiles: WindowFiles;
 }
 
 /** `GET /admin/status`. `onlookers`: requests that only ask how it is: this one, and streams of events. */

@@ -6,6 +6,7 @@ import { HeldBytes } from '../dispatch/held-bytes.ts';
 import { GatewayError } from '../errors.ts';
 import { endpointTraits, matchEndpoint } from '../protocols/endpoints.ts';
 import type { Endpoint, Protocol } from '../types.ts';
+import type { ServerState } from './admin.ts';
 import type { App } from './app.ts';
 import { readBody } from './body.ts';
 import type { HttpDependencies } from './dependencies.ts';
@@ -16,13 +17,9 @@ import { corsHeaders } from './origins.ts';
 import { areaOf, protocolOf, readTarget } from './paths.ts';
 import { requestId } from './request-id.ts';
 
-export interface DoorState {
-  readonly isTls: boolean;
+export interface DoorState extends ServerState {
   /** No new work is taken: what arrives on open connections is told so. */
   isDraining(): boolean;
-  /** Requests being served now. */
-  inFlight(): number;
-  url(): string;
 }
 
 /** A request as it stands in the door. */
@@ -179,7 +176,8 @@ export class Door {
 
   #newGuard(server: ServerSettings): Guard {
     const { host, hostname, managementToken, instance } = this.#deps;
-    return new Guard({ server, boundHost: host, isTls: this.#state.isTls, hostname, managementToken, instance });
+    const { isTls, sessions } = this.#state;
+    return new Guard({ server, boundHost: host, isTls, hostname, managementToken, instance, sessions });
   }
 }
 

@@ -7,12 +7,17 @@ import { bearerToken, isSameSecret, KeyRing } from './api-keys.ts';
 import { hostNameOf, isLoopbackAddress, isLoopbackName, machineNames } from './local-names.ts';
 import { isAllowedOrigin, preflightHeaders } from './origins.ts';
 import type { Area } from './paths.ts';
+import type { WindowSessions } from './window-sessions.ts';
 
 /** The part of a request the guard looks at; an `IncomingMessage` is one. */
 export interface GuardedRequest {
   readonly method?: string | undefined;
   readonly headers: IncomingHttpHeaders;
-  readonly socket: { readonly remoteAddress?: string | undefined; readonly localAddress?: string | undefined };
+  readonly socket: {
+    readonly remoteAddress?: string | undefined;
+    readonly localAddress?: string | undefined;
+    readonly localPort?: number | undefined;
+  };
 }
 
 /** What the guard found. `refused` carries the error to answer with. */
@@ -39,6 +44,8 @@ export interface GuardOptions {
   readonly managementToken: string;
   /** What our own requests to providers carry in `x-switchyard-hop`. */
   readonly instance: string;
+  /** Browsers that a one-time link let in. */
+  readonly sessions: Pick<WindowSessions, 'find'>;
 }
 
 const FORWARDING_HEADERS = [
@@ -127,7 +134,7 @@ export class Guard {
     const isLoopback = isLoopbackAddress(request.socket.remoteAddress ?? '') && !isForwarded(headers);
     if (area === 'api') return this.#checkKey(headers, isLoopback, origin);
     if (area !== 'open') {
-      const error = this.#managementError(headers, area, isLoopback);
+      const error = this.#managementError(request, area, isLoopback);
       if (error) return refused(error, origin);
     }
     if (isLoopback && origin === null) return ALLOWED_LOCALLY;
@@ -153,6 +160,12 @@ export class Guard {
     return area === 'api' || area === 'open' ? this.#origins.get(origin) : false;
   }
 
+  #isOurWindow(request: GuardedRequest): boolean {
+    const { cookie } = request.headers;
+    if (cookie === undefined || !isFromOurPage(request)) return false;
+    return this.#options.sessions.find(cookie, request.socket.localPort ?? 0) !== null;
+  }
+
   #checkKey(headers: IncomingHttpHeaders, isLoopback: boolean, origin: string | null): Verdict {
     if (!this.#needsKey) {
       if (isLoopback && origin === null) return ALLOWED_LOCALLY;
@@ -163,20 +176,32 @@ export class Guard {
     return { is: 'allowed', apiKeyName: name, isLoopback, origin };
   }
 
-  #managementError(headers: IncomingHttpHeaders, area: Area, isLoopback: boolean): GatewayError | null {
+  #managementError(request: GuardedRequest, area: Area, isLoopback: boolean): GatewayError | null {
     if (!isLoopback && !this.#options.server.isRemoteAdminAllowed)
       return new GatewayError(
         'remote_admin_disabled',
         '/admin and /ui answer this machine only: set server.remote_admin to true to allow other machines, or ask from this one without a proxy in between.',
       );
     if (area !== 'admin') return null;
-    const token = bearerToken(headers);
+    const token = bearerToken(request.headers);
+    if (token === null && this.#isOurWindow(request)) return null;
     if (token !== null && isSameSecret(token, this.#options.managementToken)) return null;
     return new GatewayError(
       'management_token_required',
-      `${token === null ? '/admin needs the management token' : 'The management token is not the right one'}: send Authorization: Bearer TOKEN, where TOKEN is what "switchyard token" prints.`,
+      `${token === null ? '/admin needs the management token' : 'The management token is not the right one'}: send Authorization: Bearer TOKEN, where TOKEN is what "switchyard token" prints, or sign a browser in with "switchyard ui".`,
     );
   }
+}
+
+/** Whether a browser that says where a request comes from says: from the gateway's own page, or typed by its user. */
+function isFromOurPage({ method, headers }: GuardedRequest): boolean {
+  // Another port of this machine is the same site to a browser, and gets the cookie sent along.
+  const site = headers['sec-fetch-site'];
+  if (site === 'same-origin') return true;
+  const isReading = method === 'GET' || method === 'HEAD';
+  if (site === 'none') return isReading;
+  // Browsers say no site to plain HTTP on other machines: there the Origin stands for it, which was looked at already.
+  return site === undefined && (isReading || headers.origin !== undefined);
 }
 
 /** An entry of `allowed_hosts` as it is compared: a name, or `*.` and the end of one. A port in it means nothing. */

@@ -2,7 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { didYouMean, nearest } from '../config/nearest.ts';
-import type { AdminSnapshot } from '../contract.ts';
+import type { AdminSnapshot, AdminWindowLink } from '../contract.ts';
 import { HeldBytes } from '../dispatch/held-bytes.ts';
 import { GatewayError } from '../errors.ts';
 import { decisionToJson, decisionToText } from '../routing/explain.ts';
@@ -26,8 +26,8 @@ import { modelEntry, modelList, unknownModel, wantsAnthropicShape } from './mode
 import { ollamaRunning, ollamaTags, ollamaVersion } from './ollama-lists.ts';
 import { manageModels } from './ollama-management.ts';
 import { requestText } from './request-text.ts';
-import { sendHtml, sendJson, sendRedirect, sendText } from './send.ts';
-import { windowPage } from './window-page.ts';
+import { sendJson, sendRedirect, sendText } from './send.ts';
+import { enterWindow, sendWindow, sendWindowFile } from './window.ts';
 
 /** What a handler gets to work with. */
 interface Call {
@@ -88,9 +88,15 @@ const root: Handler = ({ request, response }) => {
 };
 
 /** Its own links are relative, so the page is at the path with the slash only. */
-const window: Handler = ({ request, response, server }) => {
-  if (request.url?.startsWith('/ui/')) sendHtml(response, windowPage(server.url()));
-  else sendRedirect(response, '/ui/');
+const window: Handler = (call) => {
+  if (call.request.url?.startsWith('/ui/')) sendWindow(call);
+  else sendRedirect(call.response, '/ui/');
+};
+
+const newWindowLink: Handler = async (call) => {
+  await readAdminBody(call);
+  const { code, expiresAtMs } = call.server.sessions.newLink();
+  sendJson(call.response, 200, { path: `/ui/enter/${code}`, expiresAtMs } satisfies AdminWindowLink);
 };
 
 const alive: Handler = ({ response }) => sendJson(response, 200, "I'm alive!");
@@ -159,6 +165,8 @@ function liveSnapshot({ deps, server }: Call): AdminSnapshot {
 export const routes: readonly Route[] = [
   { path: '/', methods: { GET: root } },
   { path: '/ui', methods: { GET: window } },
+  { path: '/ui/enter/:code', methods: { GET: (call) => enterWindow(call, call.variable) } },
+  { path: '/ui/*name', methods: { GET: (call) => sendWindowFile(call, call.variable) } },
   { path: '/v1/models', methods: { GET: listModels } },
   { path: '/models', methods: { GET: listModels } },
   { path: '/v1/models/*id', methods: { GET: oneModel } },
@@ -217,6 +225,7 @@ export const routes: readonly Route[] = [
       },
     },
   },
+  { path: '/admin/ui-links', methods: { POST: newWindowLink } },
   { path: '/admin/explain', methods: { POST: explain } },
   { path: '/admin/replay', methods: { POST: replay } },
   {

@@ -22,15 +22,12 @@ export function sendText(
   send(response, status, type, text);
 }
 
-/** A page that may load nothing from anywhere and be framed by nobody. */
-export function sendHtml(response: ServerResponse, html: string): void {
-  response.setHeader(
-    'content-security-policy',
-    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
-  );
-  response.setHeader('x-content-type-options', 'nosniff');
-  response.setHeader('referrer-policy', 'no-referrer');
-  send(response, 200, 'text/html; charset=utf-8', html);
+/** A file as it is; its other headers are set already. */
+export function sendBytes(response: ServerResponse, status: number, type: string, bytes: Buffer): void {
+  response.statusCode = status;
+  response.setHeader('content-type', type);
+  response.setHeader('content-length', bytes.length);
+  response.end(bytes);
 }
 
 export function sendRedirect(response: ServerResponse, to: string): void {

@@ -10,6 +10,8 @@ import { answerClientError, rawError } from './client-errors.ts';
 import type { HttpDependencies } from './dependencies.ts';
 import { Door } from './door.ts';
 import { demandKeysBeyondLoopback, ListenError, type Listening, listen } from './listen.ts';
+import { WindowFiles } from './window-files.ts';
+import { WindowSessions } from './window-sessions.ts';
 
 const HEADERS_TIMEOUT_MS = 60_000;
 const REQUEST_TIMEOUT_MS = 300_000;
@@ -69,6 +71,8 @@ class GatewayHttp implements HttpSide {
       isDraining: () => this.isDraining,
       inFlight: () => this.inFlight,
       url: () => this.#urls[0] ?? '',
+      sessions: new WindowSessions(deps),
+      windowFiles: new WindowFiles(),
     });
   }
 

@@ -17,6 +17,7 @@ describe('a command line', () => {
         host: '0.0.0.0',
         isStrict: false,
         isJson: false,
+        isToOpen: false,
         files: [],
         asked: { model: null, headers: [], body: null, down: [], endpoint: null },
       },

@@ -1,7 +1,7 @@
 // The command as scripts use it: processes, exit codes, standard output.
 
 import { once } from 'node:events';
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -299,5 +299,32 @@ describe('switchyard status', () => {
     expect([code, err]).toEqual([3, expect.stringContaining('http://127.0.0.1:1:')]);
     writeFileSync(join(place.data, 'running.json'), 'not json');
     expect(await place.run(['status', '--data', place.data, '--config', config])).toMatchObject({ code: 3 });
+  });
+});
+
+describe('switchyard ui', () => {
+  test('prints a link that signs a browser in once, and opens it where there is a desktop', async () => {
+    await using place = new Workplace();
+    const { url } = await place.start([], NO_OLLAMA);
+    const { code, out } = await place.run(['ui', '--data', place.data]);
+    expect(code).toBe(0);
+    const link = out.trim();
+    expect(link).toMatch(new RegExp(`^${url}/ui/enter/[\\w-]{32}$`));
+    expect((await send(link)).headers['set-cookie']?.toString()).toContain('HttpOnly');
+    expect((await send(link)).headers['set-cookie']).toBeUndefined();
+
+    const asked = join(place.folder, 'asked');
+    const opener = place.write('bin/xdg-open', `#!/bin/sh\necho "$1" > ${asked}\n`);
+    chmodSync(opener, 0o755);
+    const opened = await place.run(['ui', '--open', '--data', place.data], { PATH: join(place.folder, 'bin') });
+    expect(opened).toMatchObject({ code: 0, err: '' });
+    expect(readFileSync(asked, 'utf8').trim()).toBe(opened.out.trim());
+    const none = await place.run(['ui', '--open', '--data', place.data], { PATH: place.folder });
+    expect(none).toMatchObject({ code: 0, err: expect.stringContaining('no browser') });
+  });
+
+  test('without a gateway ends with 3', async () => {
+    await using place = new Workplace();
+    expect(await place.run(['ui', '--data', place.data])).toMatchObject({ code: 3, out: '' });
   });
 });

@@ -38,6 +38,7 @@ function ask({
     isTls: false,
     hostname: 'Workstation.example.net',
     managementToken: TOKEN,
+    sessions: { find: () => null },
     instance: 'this-instance',
     ...options,
   });
@@ -46,7 +47,7 @@ function ask({
     {
       method,
       headers: { host: 'localhost:4000', ...headers },
-      socket: { remoteAddress: from, localAddress: at ?? from },
+      socket: { remoteAddress: from, localAddress: at ?? from, localPort: 4000 },
     },
     areaOf(target?.path ?? path),
     target?.authority ?? null,
@@ -97,6 +98,7 @@ describe('Host', () => {
       isTls: false,
       hostname: 'w',
       managementToken: TOKEN,
+      sessions: { find: () => null },
       instance: 'i',
     }).check({ method: 'GET', headers: {}, socket: { remoteAddress: '127.0.0.1' } }, 'api');
     expect(inWord(verdict)).toBe('invalid_request');
@@ -145,6 +147,7 @@ describe('Host', () => {
       isTls: false,
       hostname: 'w',
       managementToken: TOKEN,
+      sessions: { find: () => null },
       instance: 'i',
     });
     const check = (host: string) =>
@@ -330,6 +333,44 @@ describe('/admin', () => {
   ])('%s with %j is %s', (path, headers: IncomingHttpHeaders, expected) => {
     expect(inWord(ask({ path, headers }))).toBe(expected);
   });
+
+  test.each([
+    ['by its own page', {}, 'GET', 'allowed'],
+    [
+      'by its own page, to change something',
+      { origin: 'http://localhost:4000', 'sec-fetch-site': 'same-origin' },
+      'PATCH',
+      'allowed',
+    ],
+    ['typed into the address bar', { 'sec-fetch-site': 'none' }, 'GET', 'allowed'],
+    [
+      'by a page on another port of this machine',
+      { 'sec-fetch-site': 'same-site' },
+      'GET',
+      'management_token_required',
+    ],
+    ['by a page elsewhere', { 'sec-fetch-site': 'cross-site' }, 'GET', 'management_token_required'],
+    ['by a form that was sent without an Origin', {}, 'POST', 'management_token_required'],
+    ['by a foreign Origin', { origin: 'http://localhost:3000' }, 'GET', 'origin_not_allowed'],
+    ['beside a wrong token', { authorization: 'Bearer nonsense' }, 'GET', 'management_token_required'],
+  ])(
+    'a session opens /admin when it is used %s only if that is the window: %j %s',
+    (_how, headers, method, expected) => {
+      const sessions = {
+        find: (cookies: string | undefined, port: number) =>
+          cookies === 'the-session' && port === 4000 ? { isAgeing: false } : null,
+      };
+      const asked = {
+        path: '/admin/status',
+        method,
+        headers: { cookie: 'the-session', ...headers },
+        options: { sessions },
+      };
+      expect(inWord(ask(asked))).toBe(expected);
+      const other = { ...asked, headers: { ...headers, cookie: 'another' } };
+      expect(inWord(ask(other))).not.toBe('allowed');
+    },
+  );
 
   test('and /ui answer other machines only with remote_admin, and then the token counts all the same', () => {
     const from = '192.168.1.9';

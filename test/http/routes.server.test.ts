@@ -68,18 +68,13 @@ describe('health', () => {
 });
 
 describe('the root', () => {
-  test('poses as Ollama to programs and leads browsers to the page, which loads nothing', async () => {
+  test('poses as Ollama to programs and leads browsers to the page', async () => {
     await using harness = await startHttp();
     expect(await send(`${harness.url}/`)).toMatchObject({ status: 200, text: 'Ollama is running' });
     expect(await send(`${harness.url}/`, { method: 'HEAD' })).toMatchObject({ status: 200, text: '' });
     const headers = { accept: 'text/html,application/xhtml+xml' };
     expect(await send(`${harness.url}/`, { headers })).toMatchObject({ status: 302, headers: { location: '/ui/' } });
     expect(await send(`${harness.url}/ui`)).toMatchObject({ status: 302, headers: { location: '/ui/' } });
-    const page = await send(`${harness.url}/ui/`);
-    expect(page.status).toBe(200);
-    expect(page.headers['content-security-policy']).toContain("default-src 'none'");
-    expect(page.text).toContain(`${harness.url}/v1`);
-    expect(page.text).not.toMatch(/href|src=|<script/);
   });
 });
 
