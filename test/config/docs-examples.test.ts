@@ -92,6 +92,20 @@ describe('docs/resilience.md', () => {
   });
 });
 
+test('the map of the gateway names only what is there', () => {
+  const folder = join(root, 'gateway');
+  const folders = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  const text = readFileSync(join(folder, 'README.md'), 'utf8');
+  const named = [...text.matchAll(/\b([a-z-]+)\/([a-z-]+)\b/g)].filter(([, first]) =>
+    folders.some(({ name }) => name === first),
+  );
+  expect(named.length).toBeGreaterThan(20);
+  const missing = named
+    .map(([path]) => path)
+    .filter((path) => !existsSync(join(folder, `${path}.ts`)) && !existsSync(join(folder, path)));
+  expect(missing).toEqual([]);
+});
+
 test.each(pages)('every link of %s to a page or a heading leads there', (page) => {
   const text = readFileSync(join(root, page), 'utf8');
   const broken: string[] = [];
