@@ -4,6 +4,7 @@ import { freezeDeep } from './freeze.ts';
 import type {
   CacheSettings,
   DeclaredModel,
+  HardwareSettings,
   HistorySettings,
   LimitSettings,
   ProbeSettings,
@@ -46,6 +47,8 @@ export const defaultServer: ServerSettings = freezeDeep({
 });
 
 export const defaultHistory: HistorySettings = freezeDeep({ retentionDays: 90, maxMb: 1024 });
+
+export const defaultHardware: HardwareSettings = freezeDeep({ isRecorded: false });
 
 export const noTimeLimits: TimeLimits = freezeDeep({ connectMs: null, firstByteMs: null, idleMs: null, totalMs: null });
 
@@ -161,6 +164,7 @@ export function emptySettings(): Settings {
     files: Object.freeze([]),
     server: defaultServer,
     history: defaultHistory,
+    hardware: defaultHardware,
     logLevel: 'info',
     providers: new Map(),
     routing: defaultRouting,

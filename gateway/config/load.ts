@@ -27,7 +27,7 @@ import {
   readRedundantModels,
   readSizeRules,
 } from './interpret/rules.ts';
-import { readHistory, readLogLevel, readServer } from './interpret/server.ts';
+import { readHardware, readHistory, readLogLevel, readServer } from './interpret/server.ts';
 import { lintNames } from './lint.ts';
 import { remarkOnLitellm } from './litellm-remarks.ts';
 import type { LocatedMap } from './located.ts';
@@ -108,6 +108,7 @@ function interpret(reading: Reading, files: readonly string[]): Settings {
     files,
     server: readServer(reading),
     history: readHistory(reading),
+    hardware: readHardware(reading),
     logLevel: readLogLevel(reading),
     providers,
     routing,

@@ -132,11 +132,17 @@ export interface HistorySettings {
   readonly maxMb: number;
 }
 
+export interface HardwareSettings {
+  /** Whether samples of it are kept while nobody looks. */
+  readonly isRecorded: boolean;
+}
+
 export interface Settings {
   /** Files read, absolute, the one that UI edits go to first. Empty: nothing configured. */
   readonly files: readonly string[];
   readonly server: ServerSettings;
   readonly history: HistorySettings;
+  readonly hardware: HardwareSettings;
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error';
   readonly providers: ReadonlyMap<string, ProviderSettings>;
   readonly routing: RoutingSettings;

@@ -149,7 +149,7 @@ server:
   allow_model_management: true
   shutdown_timeout_ms: 1500
   limits: { body_mb: 1, header_kb: 8, json_depth: 10 }
-history: { retention_days: 7, max_mb: 100 }
+history: { retention_days: 7, max_mb: 100, record_hardware: true }
 debug_router: true
 `;
   const settings = settingsOf(text, { env: { A_KEY: 'one' }, listen: { port: 0 } });
@@ -168,6 +168,7 @@ debug_router: true
     limits: { bodyBytes: 1024 * 1024, headerBytes: 8192, jsonDepth: 10, connections: 1024 },
   });
   expect(settings.history).toEqual({ retentionDays: 7, maxMb: 100 });
+  expect(settings.hardware).toEqual({ isRecorded: true });
   expect(settings.logLevel).toBe('debug');
 });
 

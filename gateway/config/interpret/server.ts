@@ -2,9 +2,16 @@
 
 import { createHash } from 'node:crypto';
 import { isLoopback } from '../address.ts';
-import { defaultHistory, defaultLimits, defaultServer } from '../defaults.ts';
+import { defaultHardware, defaultHistory, defaultLimits, defaultServer } from '../defaults.ts';
 import type { LimitValues, ServerValues } from '../schema/server.ts';
-import type { ApiKey, HistorySettings, LimitSettings, ServerSettings, Settings } from '../settings.ts';
+import type {
+  ApiKey,
+  HardwareSettings,
+  HistorySettings,
+  LimitSettings,
+  ServerSettings,
+  Settings,
+} from '../settings.ts';
 import { readableFile, remarkOnPlainSecret } from './providers.ts';
 import { at, entryAt, type Reading, timeMs } from './reading.ts';
 
@@ -121,6 +128,10 @@ function readLimits(values: LimitValues): LimitSettings {
 export function readHistory(reading: Reading): HistorySettings {
   const { retention_days: days, max_mb: megabytes } = reading.values.history ?? {};
   return { retentionDays: days ?? defaultHistory.retentionDays, maxMb: megabytes ?? defaultHistory.maxMb };
+}
+
+export function readHardware({ values }: Reading): HardwareSettings {
+  return { isRecorded: values.history?.record_hardware ?? defaultHardware.isRecorded };
 }
 
 /** `log_level`, else what the guides' switches for more output ask for. */

@@ -46,6 +46,7 @@ export const server = z.strictObject({
 export const history = z.strictObject({
   retention_days: key(fraction, 'Days that requests and health are kept (90).'),
   max_mb: key(megabytes, 'Size of the database (1024).'),
+  record_hardware: key(flag, 'Keep a sample of processor, memory and GPUs every 30 s (false).'),
 });
 
 export type ServerValues = z.infer<typeof server>;
