@@ -33,7 +33,7 @@ interface HttpCatalog {
 /** All that `/admin` asks of the history. */
 export type HistoryQueries = Pick<
   History,
-  'requestPage' | 'exportRequests' | 'beats' | 'health' | 'incidents' | 'events' | 'series' | 'usage'
+  'flush' | 'requestPage' | 'exportRequests' | 'beats' | 'health' | 'incidents' | 'events' | 'series' | 'usage'
 >;
 
 /** A request for a model that was turned away before anything was decided about it. */

@@ -25,6 +25,10 @@ import { modelInfo } from './model-info.ts';
 import { modelEntry, modelList, unknownModel, wantsAnthropicShape } from './models.ts';
 import { ollamaRunning, ollamaTags, ollamaVersion } from './ollama-lists.ts';
 import { manageModels } from './ollama-management.ts';
+import { described } from './operations/described.ts';
+import { operations } from './operations/index.ts';
+import { openApiDocument, type ServedOperation } from './operations/openapi.ts';
+import type { Operation } from './operations/operation.ts';
 import { requestText } from './request-text.ts';
 import { sendJson, sendRedirect, sendText } from './send.ts';
 import { enterWindow, sendWindow, sendWindowFile } from './window.ts';
@@ -162,6 +166,36 @@ function liveSnapshot({ deps, server }: Call): AdminSnapshot {
   return deps.liveSnapshot(adminStatus(deps, server, deps.events.subscribers));
 }
 
+function handlerOf(operation: Operation): Handler {
+  return async (call) => {
+    const body = operation.body === undefined ? undefined : await readAdminBody(call);
+    const answer = await operation.run({ ...call, body });
+    if (answer !== undefined) sendJson(call.response, 200, answer);
+  };
+}
+
+/** Those of one path together: each path is one route. */
+function operationRoutes(): Route[] {
+  const byPath = new Map<string, Partial<Record<RouteMethod, Handler>>>();
+  for (const operation of operations) {
+    byPath.set(operation.path, { ...byPath.get(operation.path), [operation.method]: handlerOf(operation) });
+  }
+  return Array.from(byPath, ([path, methods]) => ({ path, methods }));
+}
+
+/** What `/admin` serves, as its document tells. */
+function servedOperations(): ServedOperation[] {
+  const abouts = new Map(operations.map((operation) => [`${operation.method} ${operation.path}`, operation]));
+  return routes
+    .filter(({ path }) => path.startsWith('/admin/'))
+    .flatMap(({ path, methods }) =>
+      Object.keys(methods).map((method) => {
+        const key = `${method} ${path}`;
+        return { method, path, about: abouts.get(key) ?? described[key] ?? null };
+      }),
+    );
+}
+
 export const routes: readonly Route[] = [
   { path: '/', methods: { GET: root } },
   { path: '/ui', methods: { GET: window } },
@@ -197,6 +231,13 @@ export const routes: readonly Route[] = [
   { path: '/health/readiness', methods: { GET: ready } },
   { path: '/metrics', methods: { GET: metrics } },
   { path: '/admin/challenge', methods: { GET: challenge } },
+  ...operationRoutes(),
+  {
+    path: '/admin/openapi.json',
+    methods: {
+      GET: ({ deps, response }) => sendJson(response, 200, openApiDocument(servedOperations(), deps.version)),
+    },
+  },
   {
     path: '/admin/status',
     methods: { GET: ({ deps, server, response }) => sendJson(response, 200, adminStatus(deps, server)) },

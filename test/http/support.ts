@@ -158,6 +158,7 @@ const nothingKept = () => Promise.reject(new HistoryUnavailable('nothing is kept
 
 /** A history that cannot be asked. */
 const unkept: HistoryQueries = {
+  flush: async () => undefined,
   requestPage: nothingKept,
   // biome-ignore lint/correctness/useYield: it fails before the first.
   async *exportRequests() {

@@ -1,0 +1,7 @@
+// All operations of the admin API that are described by their schemas.
+
+import { healthOperations } from './health.ts';
+import type { Operation } from './operation.ts';
+import { requestOperations } from './requests.ts';
+
+export const operations: readonly Operation[] = [...requestOperations, ...healthOperations];
