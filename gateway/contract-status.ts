@@ -49,6 +49,7 @@ export interface AdminModelAction {
 export interface AdminModelActionResult extends AdminModelAction {
   /** When it ended. */
   readonly atMs: number;
+  /** How long the server took; 0: it was told nothing. */
   readonly durationMs: number;
   /** `unchanged`: it was so already; `busy`: requests run there; `unsupported`: this server has no way to. */
   readonly result: 'done' | 'unchanged' | 'busy' | 'unsupported' | 'failed';

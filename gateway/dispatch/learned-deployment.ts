@@ -200,6 +200,12 @@ export class LearnedDeployment {
     if (readTokens > 0 && !lesson.hadToWait) this.#prefill.add(readTokens, contentAfterMs);
   }
 
+  /** It was loaded on purpose, with nothing else to do meanwhile. */
+  loadTook(durationMs: number, atMs: number): void {
+    this.#learnedAtMs = atMs;
+    this.#load.add(durationMs, 1);
+  }
+
   /** The first content of a cold start came after loading and after reading the prompt. */
   #learnLoad({ contentAfterMs, readTokens }: LessonFigures): void {
     if (contentAfterMs === null) return;

@@ -7,7 +7,7 @@ import type { Clock } from '../clock.ts';
 import type { Settings, StrategyOptions } from '../config/settings.ts';
 import { BoundedMemory } from '../routing/bounded-memory.ts';
 import type { Log } from '../telemetry/log.ts';
-import type { Decision, ObservedState } from '../types.ts';
+import type { Decision, DeploymentKey, ObservedState } from '../types.ts';
 import { LearnedDeployment } from './learned-deployment.ts';
 import { type LearnedSource, LearnedState } from './learned-state.ts';
 import { Lesson, type LessonInput, type LessonKeeper } from './lesson.ts';
@@ -87,14 +87,13 @@ export class Learning implements LearnedSource, LessonKeeper {
 
   /** An attempt begins: it counts in the minute from now on, and teaches something when it ends. */
   begin(input: LessonInput): Lesson {
-    const { provider, model } = input.key;
-    const models = this.#modelsOf(provider);
-    let deployment = models.get(model);
-    if (deployment === undefined) {
-      deployment = new LearnedDeployment(this.options.windowSize);
-      models.set(model, deployment);
-    }
-    return new Lesson(this, deployment, input);
+    return new Lesson(this, this.#learner(input.key), input);
+  }
+
+  /** A model was loaded on purpose, and it took that long. */
+  loaded(key: DeploymentKey, durationMs: number): void {
+    this.#learner(key).loadTook(durationMs, this.clock.now());
+    this.reported();
   }
 
   reported(): void {
@@ -156,6 +155,16 @@ export class Learning implements LearnedSource, LessonKeeper {
 
   get monotonicMs(): number {
     return this.clock.monotonic();
+  }
+
+  #learner({ provider, model }: DeploymentKey): LearnedDeployment {
+    const models = this.#modelsOf(provider);
+    let deployment = models.get(model);
+    if (deployment === undefined) {
+      deployment = new LearnedDeployment(this.options.windowSize);
+      models.set(model, deployment);
+    }
+    return deployment;
   }
 
   #modelsOf(provider: string): BoundedMemory<string, LearnedDeployment> {

@@ -33,8 +33,11 @@ interface Waiting {
   readonly ended: Promise<AdminModelActionResult>;
 }
 
-/** What `ControlResult` says, or that the gateway stopped first. */
-type Result = Pick<AdminModelActionResult, 'result' | 'message'>;
+/** What `ControlResult` says, or why the server was told nothing. */
+type Result = Pick<AdminModelActionResult, 'result' | 'message'> & {
+  /** How long the server took; absent: it was told nothing. */
+  readonly durationMs?: number;
+};
 
 /** A request began between the decision to unload and the word to the server. */
 class BusyAgain extends Error {}
@@ -59,7 +62,7 @@ export class ModelActions {
     if (same !== undefined) return same.ended;
     if (queue.length >= mostWaiting) {
       const message = `has to wait: ${queue.length} actions are under way at ${action.provider}`;
-      return Promise.resolve(this.#ended(action, this.#options.clock.monotonic(), { result: 'busy', message }));
+      return Promise.resolve(this.#ended(action, { result: 'busy', message }));
     }
     const before = queue.at(-1)?.ended;
     const entry: Waiting = { action, ended: this.#runAfter(before, action, options) };
@@ -91,13 +94,12 @@ export class ModelActions {
     options: RunOptions,
   ): Promise<AdminModelActionResult> {
     await before;
-    const startedAt = this.#options.clock.monotonic();
-    return this.#ended(action, startedAt, await this.#attempt(action, options));
+    return this.#ended(action, await this.#attempt(action, options));
   }
 
-  #ended(action: AdminModelAction, startedAt: number, result: Result): AdminModelActionResult {
+  #ended(action: AdminModelAction, { durationMs = 0, ...result }: Result): AdminModelActionResult {
     const { clock, log, onEnded } = this.#options;
-    const ended = { ...action, ...result, atMs: clock.now(), durationMs: clock.monotonic() - startedAt };
+    const ended = { ...action, ...result, atMs: clock.now(), durationMs };
     try {
       onEnded(ended);
     } catch (error) {
@@ -133,6 +135,8 @@ export class ModelActions {
     { action, by }: AdminModelAction,
     running: () => number,
   ): Promise<Result> {
+    const { clock } = this.#options;
+    const startedAt = clock.monotonic();
     const connection = provider.connect();
     const stop = () => void connection.close();
     this.#closing.signal.addEventListener('abort', stop);
@@ -143,8 +147,9 @@ export class ModelActions {
         action === 'load'
           ? await control.load(client, facts.id, { isKept: by === 'schedule' })
           : await control.unload(client, facts.id);
+      const durationMs = clock.monotonic() - startedAt;
       if (result === 'done') await provider.probe();
-      return this.#stopped ?? { result, message };
+      return this.#stopped ?? { result, message, durationMs };
     } catch (error) {
       return this.#stopped ?? this.#failed(error);
     } finally {

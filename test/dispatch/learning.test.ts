@@ -139,6 +139,12 @@ describe('what one deployment teaches', () => {
     expect(learned()?.loadMs).toBeCloseTo(2_000);
   });
 
+  test('learns the load time from a load on purpose, also of a model that nobody asked for yet', () => {
+    const { learning, learned } = world();
+    learning.loaded({ provider: 'p', model: 'm' }, 3_000);
+    expect(learned()).toMatchObject({ firstContentMs: null, loadMs: 3_000 });
+  });
+
   test('learns nothing of time from where it is not known whether the model was loaded', () => {
     const { attempt, learned } = world();
     attempt({}, { snapshot: ollama(null) });
