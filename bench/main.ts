@@ -6,6 +6,7 @@ import { cpus } from 'node:os';
 import { measureDecision } from './decision.ts';
 import { type Burst, chatBody, fixedRate, median, percentile, streams, wrkBurst } from './load.ts';
 import { hasCommand, type Server, startBackend, startGateway, startNginx } from './processes.ts';
+import { measureLines, measurePlace } from './queue.ts';
 
 const isQuick = process.argv.includes('--quick');
 const ROUNDS = isQuick ? 3 : 10;
@@ -196,6 +197,17 @@ async function startUp(backendPort: number): Promise<void> {
   ]);
 }
 
+async function queueing(): Promise<void> {
+  const lines = await measureLines([100, 10_000], () => [100]);
+  print('the line: places and those who wait for them', [
+    { what: 'a place when nobody waits', values: { ns: figure(measurePlace(4), 0) } },
+    ...lines.map(({ waiting, clients, joinMicroseconds, serveMicroseconds }) => ({
+      what: `${waiting} waiting at 2 providers, ${clients} clients`,
+      values: { 'to get in line µs': figure(joinMicroseconds, 1), 'to be served µs': figure(serveMicroseconds, 1) },
+    })),
+  ]);
+}
+
 async function main(): Promise<void> {
   for (const command of ['wrk', 'nginx']) {
     if (!hasCommand(command)) {
@@ -237,6 +249,7 @@ async function main(): Promise<void> {
         values: { 'p50 µs': figure(decision.p50Microseconds, 1), 'p99 µs': figure(decision.p99Microseconds, 1) },
       },
     ]);
+    await queueing();
   } finally {
     await Promise.all(servers.map((server) => server.stop()));
   }
