@@ -22,6 +22,18 @@ describe('the bounds of the line', () => {
     await expect(slots.wait([option('a', 1, { maxQueue: 1 })]).slot).rejects.toMatchObject({ code: 'queue_full' });
   });
 
+  test('a line keeps its length however many other models are waited for', async () => {
+    const { slots } = setup();
+    slots.tryTakeOne(option('a', 1));
+    slots.wait([option('a', 1, { maxQueue: 1 })]);
+    for (let index = 0; index < 200; index += 1) {
+      const other = slots.wait([option('a', 1, { model: `m${index}` })]);
+      other.slot.catch(() => undefined);
+      other.cancel();
+    }
+    await expect(slots.wait([option('a', 1, { maxQueue: 1 })]).slot).rejects.toMatchObject({ code: 'queue_full' });
+  });
+
   test('a line of no length is no line', async () => {
     const { slots } = setup();
     slots.tryTakeOne(option('a', 1));
