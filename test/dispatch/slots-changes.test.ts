@@ -78,9 +78,20 @@ describe('changes while people wait', () => {
     await refused;
     const late = slots.wait([option('a', 1)]);
     clock.advance(5_000);
-    late.replace([option('c', 1, { queueTimeoutMs: 4_000 })]);
+    late.replace([option('c', 1, { queueTimeoutMs: 5_000 })]);
     await expect(late.slot).rejects.toMatchObject({ code: 'queue_timeout' });
     expect(clock.pending).toBe(0);
+  });
+
+  test('who keeps an option waits for as long as it allows now', async () => {
+    const { slots, clock } = setup();
+    slots.tryTakeOne(option('a', 1));
+    const waiting = slots.wait([option('a', 1, { queueTimeoutMs: 10_000 })]);
+    waiting.replace([option('a', 1, { queueTimeoutMs: 20_000 })]);
+    clock.advance(19_999);
+    expect(waiting.position()).toBe(1);
+    clock.advance(1);
+    await expect(waiting.slot).rejects.toMatchObject({ code: 'queue_timeout' });
   });
 
   test('who is sent to full lines only, or nowhere, is refused', async () => {
@@ -101,10 +112,14 @@ describe('changes while people wait', () => {
     const held = slots.tryTakeOne(option('a', 1));
     const waiting = slots.wait([option('a', 1)]);
     held?.release();
+    slots.tryTakeOne(option('b', 1));
     waiting.replace([option('b', 1)]);
     waiting.cancel();
     expect((await waiting.slot).provider).toBe('a');
-    expect(slots.list().map(({ provider }) => provider)).toEqual(['a']);
+    expect(slots.list().map(({ used, queued }) => [used, queued])).toEqual([
+      [1, 0],
+      [1, 0],
+    ]);
   });
 
   test('a raised limit told while being sent elsewhere gives one place, not two', async () => {

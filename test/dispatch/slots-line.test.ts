@@ -102,4 +102,17 @@ describe('the line', () => {
     other.cancel();
     expect([third.position(), other.position()]).toEqual([4, 0]);
   });
+
+  test('of several lines the position is that in the one where it stands best', () => {
+    const { slots } = setup();
+    const [a, b] = [option('a', 1), option('b', 1)];
+    slots.tryTake([a]);
+    slots.tryTake([b]);
+    for (const client of ['x', 'y']) slots.wait([b], from(client));
+    slots.wait([a], from('x'));
+    expect(slots.wait([b, a], from('z')).position()).toBe(2);
+    expect(slots.wait([a, b], from('w')).position()).toBe(3);
+    for (let count = 0; count < 3; count += 1) slots.wait([a], from(`v${count}`));
+    expect(slots.wait([a, b], from('u')).position()).toBe(5);
+  });
 });
