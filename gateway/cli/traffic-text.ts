@@ -55,16 +55,21 @@ function learnedRow({ provider, model, firstContentLimitMs, isConfigured, ...lea
   const { loadMs, prefillTokensPerSecond, tokensPerSecond, isDegraded } = learned;
   const { stream, json } = firstContentLimitMs;
   const rates = [
-    loadMs === null ? '' : `loads in ${durationText(loadMs)}`,
+    loadMs === null ? '' : `loads in ${secondsText(loadMs)}`,
     prefillTokensPerSecond === null ? '' : `reads ${Math.round(prefillTokensPerSecond)} tokens/s`,
     tokensPerSecond === null ? '' : `writes ${Math.round(tokensPerSecond)} tokens/s`,
     isDegraded ? 'fails often: counts half' : '',
   ];
   return [
     `${provider}/${model}`,
-    `first content within ${durationText(stream)}${isConfigured ? ' (configured)' : ''}, JSON within ${durationText(json)}`,
+    `first content within ${secondsText(stream)}${isConfigured ? ' (configured)' : ''}, JSON within ${secondsText(json)}`,
     rates.filter((text) => text !== '').join(', '),
   ];
+}
+
+/** Limits are compared with what is configured, which is in seconds. */
+function secondsText(ms: number): string {
+  return `${Math.round(ms / 1_000)} s`;
 }
 
 function cacheLine({ is, hits, misses, stored, entries, bytes }: AdminCache): string {

@@ -71,6 +71,7 @@ describe('the status page', () => {
     baseUrl: 'http://127.0.0.1:11434',
     place: 'local',
     isEnabled: true,
+    snoozedUntil: null,
     isDraining: false,
     isDiscovered: false,
     observed: 'down',
@@ -184,7 +185,7 @@ providers
 limits per minute
   gateway  3 of 60 requests
 learned
-  ollama/qwen3  first content within 42 s, JSON within 3 min  loads in 8 s, reads 800 tokens/s, writes 40 tokens/s, fails often: counts half
+  ollama/qwen3  first content within 42 s, JSON within 180 s  loads in 8 s, reads 800 tokens/s, writes 40 tokens/s, fails often: counts half
 cache in memory: 1 answered from it, 2 not, 2 taken in; 2 kept in 2 kB
 sharing: Redis is away for 5 s, this gateway carries on alone (localhost:6379: refused)`);
     expect(busy).not.toContain('unheard');
