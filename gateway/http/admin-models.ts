@@ -1,4 +1,4 @@
-// Loading and unloading models by hand, and what `keep_warm` is going to do.
+// Loading and unloading models by hand.
 
 import type { ControlledProvider } from '../catalog/controlled-provider.ts';
 import { didYouMean } from '../config/nearest.ts';
@@ -17,9 +17,14 @@ export interface ModelActionDependencies {
     status(): readonly AdminProvider[];
     controlled(provider: string): ControlledProvider | null;
   };
-  readonly modelActions: {
-    run(action: AdminModelAction, options: { readonly waitMs: number }): Promise<AdminModelActionResult>;
-  };
+  readonly warmth: WarmthOperations;
+}
+
+/** What `/admin` asks of whoever loads and unloads models. */
+export interface WarmthOperations {
+  /** Never rejects. */
+  run(action: AdminModelAction, options: { readonly waitMs: number }): Promise<AdminModelActionResult>;
+  planned(): readonly AdminKeepWarm[];
 }
 
 /**
@@ -41,17 +46,10 @@ export function runModelAction(
     const names = found.models.map(({ id }) => id);
     throw unknownName('model', model, names);
   }
-  return deps.modelActions.run({ provider, model, action, by: 'user' }, { waitMs });
+  return deps.warmth.run({ provider, model, action, by: 'user' }, { waitMs });
 }
 
 function unknownName(param: 'provider' | 'model', name: string, names: readonly string[]): GatewayError {
   const shown = JSON.stringify(name.slice(0, 200));
   return new GatewayError('not_found', `There is no ${param} ${shown}${didYouMean(name, names)}`, { param });
-}
-
-/** `GET /admin/keep-warm`. */
-export function keepWarmStatus(deps: {
-  readonly keepWarm: { status(): readonly AdminKeepWarm[] };
-}): readonly AdminKeepWarm[] {
-  return deps.keepWarm.status();
 }
