@@ -112,6 +112,20 @@ describe('/admin/status', () => {
     expect((await trafficOf(world)).rateWindows.map(({ used }) => used)).toEqual([0, 0, 0]);
   });
 
+  test('tells that Redis is away, and where it should be', async () => {
+    await using world = await worldOf(
+      { a: await named('a') },
+      { yaml: 'router_settings: { redis_host: 127.0.0.1, redis_port: 9 }' },
+    );
+    const { sharing } = await eventually(
+      () => trafficOf(world),
+      (traffic) => traffic.sharing.is === 'away',
+    );
+    expect(sharing.because).toContain('127.0.0.1:9');
+    expect(world.clock.now() - sharing.sinceMs).toBeLessThan(60 * SECOND);
+    expect((await world.ask()).words).toBe('a');
+  });
+
   test('tells the time limit for a first content before anything was learned, and what was learned after', async () => {
     const answer = Array.from({ length: 10 }, () => 'word ');
     await using world = await worldOf({ a: await named('a', { answer, tokenDelayMs: 1 }) });
