@@ -78,6 +78,36 @@ describe('the bounds of the line', () => {
     await expect(refused.slot).rejects.toMatchObject({ code: 'queue_full', retryAfterSeconds: 20 });
   });
 
+  test('of several full lines Retry-After is that of the quickest', async () => {
+    const { slots, clock } = setup();
+    const [a, b] = [option('a', 1, { maxQueue: 2 }), option('b', 1, { maxQueue: 2 })];
+    slots.tryTakeOne(a);
+    const held = slots.tryTakeOne(b);
+    for (const one of [a, a, b, b]) slots.wait([one]);
+    clock.advance(20_000);
+    held?.release();
+    slots.wait([b]);
+    await expect(slots.wait([b]).slot).rejects.toMatchObject({ retryAfterSeconds: 40 });
+    await expect(slots.wait([a, b]).slot).rejects.toMatchObject({ retryAfterSeconds: 5 });
+  });
+
+  test('Retry-After follows the steps of the line slowly, and not the time in which nobody stood there', async () => {
+    const { served, slots, clock, come } = busyLine();
+    come('x');
+    come('x');
+    for (const ms of [10_000, 2_000]) {
+      clock.advance(ms);
+      await served.free(1);
+    }
+    clock.advance(40_000);
+    const refused = slots.wait([option('a', 1, { maxQueue: 0 })]);
+    await expect(refused.slot).rejects.toMatchObject({ retryAfterSeconds: 1 });
+    come('x');
+    await expect(slots.wait([option('a', 1, { maxQueue: 1 })], from('x')).slot).rejects.toMatchObject({
+      retryAfterSeconds: 8,
+    });
+  });
+
   test('Retry-After is never below a second nor above a minute, and a guess for a line that never moved', async () => {
     const { served, slots, clock, come } = busyLine();
     const refusedAfter = async () => {

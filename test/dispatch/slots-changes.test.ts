@@ -94,6 +94,16 @@ describe('changes while people wait', () => {
     await expect(waiting.slot).rejects.toMatchObject({ code: 'queue_timeout' });
   });
 
+  test('who keeps a deployment under another limit of it waits by that limit', async () => {
+    const { slots } = setup();
+    const held = [2, 2].map((maxParallelOfModel) => slots.tryTakeOne(option('a', null, { maxParallelOfModel })));
+    const waiting = slots.wait([option('a', null, { maxParallelOfModel: 1 })]);
+    waiting.replace([option('a', null, { maxParallelOfModel: 2 })]);
+    held[0]?.release();
+    expect(waiting.position()).toBe(0);
+    expect((await waiting.slot).provider).toBe('a');
+  });
+
   test('who is sent to full lines only, or nowhere, is refused', async () => {
     const { slots, queued } = setup();
     slots.tryTakeOne(option('a', 1));

@@ -234,12 +234,16 @@ describe('a request that waits in several lines', () => {
 
   test('stands once in the line of a deployment that is named twice', async () => {
     const { slots } = setup();
-    const [one, other] = [2, 1].map((maxParallelOfModel) => option('a', 3, { maxParallelOfModel }));
+    const [one, other] = [2, 1].map((maxParallelOfModel) => option('a', 3, { maxParallelOfModel, maxQueue: 2 }));
     if (one === undefined || other === undefined) throw new Error('both are there');
     const held = [slots.tryTakeOne(one), slots.tryTakeOne(one)];
     const waiting = slots.wait([one, other]);
     waiting.replace([other, one]);
     expect(slots.list()[0]?.queued).toBe(1);
+    const second = slots.wait([one]);
+    expect(slots.list()[0]?.queued).toBe(2);
+    second.slot.catch(() => undefined);
+    second.cancel();
     held[0]?.release();
     held[1]?.release();
     expect((await waiting.slot).provider).toBe('a');

@@ -15,6 +15,14 @@ describe('places at providers', () => {
     expect(slots.tryTake(options)).toBeNull();
   });
 
+  test('who comes to wait while a place is free has it at once', async () => {
+    const { slots, clock } = setup();
+    const waiting = slots.wait([option('a', 1)]);
+    expect((await waiting.slot).provider).toBe('a');
+    expect([waiting.position(), clock.pending]).toEqual([0, 0]);
+    expect(slots.list()[0]).toMatchObject({ used: 1, queued: 0 });
+  });
+
   test('giving a place back twice frees it once', () => {
     const { slots } = setup();
     const slot = slots.tryTakeOne(option('a', 1));
