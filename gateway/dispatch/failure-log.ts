@@ -60,3 +60,11 @@ export class FailureLog {
     }
   }
 }
+
+/** Those that are left to be asked again. */
+export function without(again: ReadonlySet<string>, id: string): ReadonlySet<string> {
+  if (!again.has(id)) return again;
+  const rest = new Set(again);
+  rest.delete(id);
+  return rest;
+}

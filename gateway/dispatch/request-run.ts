@@ -18,7 +18,7 @@ import type { ActiveConfiguration, DecisionBasis, DispatchDependencies } from '.
 import { EarlyOpening } from './early-opening.ts';
 import { ClientReply, type IncomingExchange } from './exchange.ts';
 import { exchangeFacts, modelIn } from './exchange-facts.ts';
-import { FailureLog } from './failure-log.ts';
+import { FailureLog, without } from './failure-log.ts';
 import { finalError } from './final-error.ts';
 import { type LiveRequest, liveRequest } from './live-request.ts';
 import { LiveState, NONE_AGAIN } from './live-state.ts';
@@ -391,11 +391,4 @@ export class RequestRun {
     const mask = (text: string) => maskSecrets(text, secretsOf(this.#configuration.settings));
     this.#error = sendProviderWords(this.#reply, this.#exchange, final, mask, this.#replyFacts(null));
   }
-}
-
-function without(again: ReadonlySet<string>, id: string): ReadonlySet<string> {
-  if (!again.has(id)) return again;
-  const rest = new Set(again);
-  rest.delete(id);
-  return rest;
 }

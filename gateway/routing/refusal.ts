@@ -22,11 +22,17 @@ export function refuse(question: Question, judged: readonly Judged[]): DecisionE
   if (close.length === 0) return untold.length === 0 ? unknownModel(question, judged) : perhapsThere(question, untold);
   const only = (code: ReasonCode) => close.every(({ reason }) => reason === code);
   if (only('context_too_small')) return tooLong(question, close);
-  if (only('rate_limited')) return limited(question, close);
+  if (close.every((one) => isLimit(question, one))) return limited(question, close);
   if (close.every((one) => isUntranslated(question, one))) {
     return untold.length === 0 ? untranslated(question, close) : perhapsThere(question, untold);
   }
   return unavailable(question, close);
+}
+
+/** A limit of ours, or a pause that the provider asked for: time alone cures both, and the client is to send less. */
+function isLimit(question: Question, { reason, proposal }: Judged): boolean {
+  if (reason === 'rate_limited') return true;
+  return reason === 'cooling_down' && blockOf(question, proposal)?.isByRequest === true;
 }
 
 export function nameTooLong(length: number, limit: number): DecisionError {
@@ -111,7 +117,7 @@ function tooLong({ facts }: Question, close: readonly Judged[]): DecisionError {
 function limited(question: Question, close: readonly Judged[]): DecisionError {
   return {
     code: 'rate_limited',
-    message: `every deployment of "${question.name ?? ''}" has used up its rate limit (${listCandidates(close)})`,
+    message: `every deployment of "${question.name ?? ''}" has used up its rate limit, or asked for a pause (${listCandidates(close)})`,
     retryAfterSeconds: soonest(question, close),
   };
 }

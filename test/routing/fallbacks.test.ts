@@ -49,6 +49,33 @@ describe('fallbacks', () => {
     });
     expect(order(decide({ capabilityHint: 'code' }, by, world))).toEqual(['ollama/qwen2.5-coder:7b', `vllm/${LLAMA}`]);
   });
+  test('a provider behind a capability is asked for a preferred model, else for any of its own that is fit', () => {
+    const named = rules({
+      capabilities: [
+        capability('code', { providers: ['vllm'], preferredModels: [LLAMA], fallback: fallbackTo('ollama') }),
+      ],
+    });
+    expect(order(decide({ capabilityHint: 'code' }, named, world))).toEqual([`vllm/${LLAMA}`, `ollama/${LLAMA}`]);
+    const small = rules({
+      capabilities: [
+        capability('code', {
+          providers: ['vllm'],
+          preferredModels: ['meta-llama/Llama-2-7b'],
+          fallback: fallbackTo('ollama'),
+        }),
+      ],
+    });
+    const chosen = order(decide({ capabilityHint: 'code' }, small, world));
+    expect(chosen[0]).toBe('vllm/meta-llama/Llama-2-7b');
+    expect(new Set(chosen.slice(1))).toEqual(new Set([`ollama/${LLAMA}`, 'ollama/qwen2.5-coder:7b']));
+  });
+  test('so is a link of a chain that names no model', () => {
+    const by = rules({
+      capabilities: [capability('code', { providers: ['vllm'], preferredModels: [LLAMA] })],
+      chains: { default: [{ provider: 'ollama' }] },
+    });
+    expect(order(decide('code', by, world))).toEqual([`vllm/${LLAMA}`, `ollama/${LLAMA}`]);
+  });
   test('the chain decides where no rule did, and says which link', () => {
     const by = rules({ chains: { default: [{ provider: 'ollama' }, { provider: 'spare' }] } });
     const decision = decide('unknown', by, world);

@@ -165,7 +165,7 @@ describe('what live traffic has blocked', () => {
   test('a provider that asked for patience is not tried anyway, one that only failed is', () => {
     const patient = { ...cooling, isByRequest: true };
     expect(ask(blocking({ a: patient, b: patient })).error).toMatchObject({
-      code: 'no_available_deployment',
+      code: 'rate_limited',
       retryAfterSeconds: 2,
     });
     expect(order(ask(blocking({ a: cooling, b: cooling })))).toHaveLength(1);

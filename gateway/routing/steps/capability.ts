@@ -41,11 +41,7 @@ function hasDefault({ rules, pin }: Question): boolean {
 
 /** Preferred models as one set; when none can serve, all models of the named providers, of all if none is named. */
 function proposeCapability(question: Question, rule: Rule, source: CapabilityRule): StepFinding {
-  const demands: Demands = {
-    minSize: source.minModelSize,
-    minContext: source.minContext,
-    needsCompletion: needsText(question),
-  };
+  const demands = capabilityDemands(question, source);
   const providers = namedProviders(question, source);
   const preferred = source.preferredModels.flatMap((model) => proposePreferred(question, providers, model, source));
   if (preferred.some(canServe)) {
@@ -68,6 +64,31 @@ function proposeCapability(question: Question, rule: Rule, source: CapabilityRul
   if (unlisted.some(canServe))
     return matched(`capability "${source.name}" names ${wordFor(source)}`, rule, [...all, ...unlisted], demands);
   return skipped(`capability "${source.name}" is asked for, but no model of ${wordFor(source)} is known`, all);
+}
+
+/** @param source null: `auto` */
+export function capabilityDemands(question: Question, source: CapabilityRule | null): Demands {
+  const needsCompletion = needsText(question);
+  return { minSize: source?.minModelSize ?? null, minContext: source?.minContext ?? null, needsCompletion };
+}
+
+/**
+ * What a provider that stands behind a capability would be asked for: a preferred model that it has, else any of its own.
+ * @param source null: `auto`
+ */
+export function proposeBehindCapability(
+  question: Question,
+  source: CapabilityRule | null,
+  provider: ProviderSnapshot,
+): readonly Proposal[] {
+  const { rules, snapshot } = question;
+  const preferred = (source?.preferredModels ?? []).map((model) => {
+    const asked: Question = { ...question, name: model, named: rules.models.find(model, snapshot.providers) };
+    return propose(asked, provider, null, namedWithoutSubstitutes, null);
+  });
+  if (preferred.some(canServe)) return preferred;
+  const pool = proposeProviderModels(question, provider, true);
+  return pool.some(canServe) ? pool : [propose(question, provider, null, providerTerms(question), null)];
 }
 
 /** The rule's own strategy or one for this capability; without one the written order of the preferred models holds. */
@@ -114,7 +135,7 @@ function proposePreferred(
 /** `auto`: the whole `model_list` where there is one, else every model that can do what the request needs. */
 function proposeAnything(question: Question): StepFinding {
   const { rules, snapshot } = question;
-  const demands: Demands = { minSize: null, minContext: null, needsCompletion: needsText(question) };
+  const demands = capabilityDemands(question, null);
   const groups = [...rules.groups.values()].flatMap(({ targets }) => targets);
   const rule = bareRule('capability:auto', rules.strategyFor(AUTO, groups.length > 0));
   const listed = groups.length > 0 ? proposeTargets(question, groups, exactTerms) : [];

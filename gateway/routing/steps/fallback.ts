@@ -1,6 +1,7 @@
 // Step 9: who is asked when nobody that the rules chose is left: the request's own list, the rule's, the group's, then a chain.
 
-import type { FallbackTargets } from '../../config/settings.ts';
+import type { CapabilityRule, FallbackTargets } from '../../config/settings.ts';
+import type { ProviderSnapshot } from '../../types.ts';
 import { conditionHolds, firstFailure } from '../condition.ts';
 import { canServe, type Proposal, propose, proposeTargets, type Tier } from '../proposal.ts';
 import type { Question } from '../question.ts';
@@ -8,6 +9,7 @@ import { bareRule, type CompiledLink, type Rule } from '../rules.ts';
 import { providerTerms } from '../servable.ts';
 import { proposeName } from './alias.ts';
 import { conditionScope } from './availability.ts';
+import { capabilityDemands, proposeBehindCapability } from './capability.ts';
 
 /** What the steps before have left to fall back from. */
 export interface FallbackSource {
@@ -30,6 +32,7 @@ export interface FallbackSink {
 }
 
 const DEFAULT_CHAIN = 'default';
+const CAPABILITY = 'capability:';
 
 /**
  * Adds fallback tiers behind what is there, each target once, at most `max_fallbacks` of them.
@@ -38,7 +41,7 @@ const DEFAULT_CHAIN = 'default';
 export function addFallbacks(question: Question, source: FallbackSource, sink: FallbackSink): readonly string[] {
   const { overrides } = question.facts;
   const { reliability } = question.rules.settings;
-  const walk = new FallbackWalk(question, sink, overrides.maxFallbacks ?? reliability.maxFallbacks);
+  const walk = new FallbackWalk(question, sink, source, overrides.maxFallbacks ?? reliability.maxFallbacks);
   for (const name of source.rule?.siblings ?? []) walk.addName(name);
   for (const name of namedFallbacks(question, source)) walk.addName(name);
   if (overrides.fallbacks === null && source.rule?.fallback.kind !== 'none' && !walk.hasChain) {
@@ -79,18 +82,30 @@ function firstOf(lists: ReadonlyMap<string, readonly string[]>, names: readonly 
   return lists.get('*') ?? [];
 }
 
+function capabilityBehind(
+  { rules }: Question,
+  { rule }: FallbackSource,
+): { readonly source: CapabilityRule | null } | null {
+  const id = rule?.id ?? '';
+  if (!id.startsWith(CAPABILITY)) return null;
+  return { source: rules.capabilities.get(id.slice(CAPABILITY.length))?.source ?? null };
+}
+
 /** Walks the names in order and counts what it adds. */
 class FallbackWalk {
   readonly told: string[] = [];
   hasChain = false;
   readonly #question: Question;
   readonly #sink: FallbackSink;
+  /** What the request asked for in place of a model; null: it named one. */
+  readonly #capability: { readonly source: CapabilityRule | null } | null;
   readonly #done = new Set<string>();
   #left: number;
 
-  constructor(question: Question, sink: FallbackSink, limit: number) {
+  constructor(question: Question, sink: FallbackSink, source: FallbackSource, limit: number) {
     this.#question = question;
     this.#sink = sink;
+    this.#capability = capabilityBehind(question, source);
     this.#left = limit;
   }
 
@@ -101,8 +116,7 @@ class FallbackWalk {
     const { snapshot, rules } = this.#question;
     const provider = isChain ? undefined : snapshot.providers.get(name);
     if (provider) {
-      const proposal = propose(this.#question, provider, null, providerTerms(this.#question), null);
-      this.#addTier(bareRule(`fallback:${name}`, rules.defaultStrategy), [proposal], name);
+      this.#addTier(bareRule(`fallback:${name}`, rules.defaultStrategy), this.#proposalsAt(provider), name);
       return;
     }
     const chain = rules.chains.get(name);
@@ -124,8 +138,22 @@ class FallbackWalk {
         return;
       }
     }
-    const proposals = proposeTargets(this.#question, rule.targets, providerTerms(this.#question));
-    this.#addTier(rule, proposals, `${rule.id} (${rule.targets[0]?.provider ?? ''})`);
+    this.#addTier(rule, this.#proposalsOf(rule), `${rule.id} (${rule.targets[0]?.provider ?? ''})`);
+  }
+
+  #proposalsOf({ targets }: Rule): readonly Proposal[] {
+    const [target] = targets;
+    const provider = target && this.#question.snapshot.providers.get(target.provider);
+    if (this.#capability && target?.model === null && provider) return this.#proposalsAt(provider);
+    return proposeTargets(this.#question, targets, providerTerms(this.#question));
+  }
+
+  /** By the name that was asked for; behind a capability, whose name is no model's, by what the capability wants. */
+  #proposalsAt(provider: ProviderSnapshot): readonly Proposal[] {
+    const byName = propose(this.#question, provider, null, providerTerms(this.#question), null);
+    const isSubstitute = byName.source === 'single_model' || byName.source === 'default_model';
+    if (!this.#capability || (canServe(byName) && !isSubstitute)) return [byName];
+    return proposeBehindCapability(this.#question, this.#capability.source, provider);
   }
 
   #addTier(rule: Rule, proposals: readonly Proposal[], name: string): void {
@@ -141,6 +169,7 @@ class FallbackWalk {
     }
     this.#left -= 1;
     this.told.push(name);
-    this.#sink.add({ rule, proposals, demands: null, isInOrder: false });
+    const demands = this.#capability ? capabilityDemands(this.#question, this.#capability.source) : null;
+    this.#sink.add({ rule, proposals, demands, isInOrder: false });
   }
 }
