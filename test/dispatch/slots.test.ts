@@ -55,6 +55,15 @@ describe('places at providers', () => {
     expect(slots.tryTakeOne(option('a', null))).not.toBeNull();
   });
 
+  test('nor does it count those who waited for that deployment without a limit', async () => {
+    const { slots } = setup();
+    const held = slots.tryTakeOne(option('a', 1));
+    const waiting = slots.wait([option('a', 1)]);
+    held?.release();
+    await waiting.slot;
+    expect(slots.tryTakeOne(option('a', 2, { maxParallelOfModel: 1 }))).not.toBeNull();
+  });
+
   test('who waits for a full model holds up nobody who waits for another at that provider', async () => {
     const { slots } = setup();
     const large = option('a', 2, { model: 'large', maxParallelOfModel: 1 });
