@@ -31,7 +31,7 @@ export interface LearnedLimitsSource {
 }
 
 /** Told of so many at most. */
-export const MOST_TOLD = 1_000;
+const MOST_TOLD = 1_000;
 /** The prompt that the limits are told for, in tokens. */
 const TYPICAL_PROMPT_TOKENS = 1_000;
 
