@@ -14,6 +14,7 @@ import { GatewayError } from '../errors.ts';
 /** Part of `HttpDependencies`. */
 export interface ModelActionDependencies {
   readonly catalog: {
+    whenListed(): Promise<void>;
     status(): readonly AdminProvider[];
     controlled(provider: string): ControlledProvider | null;
   };
@@ -31,11 +32,12 @@ export interface WarmthOperations {
  * `POST /admin/models/load` and `/admin/models/unload`: answers when it has ended, which may take minutes. What the server
  * made of it is in the answer; throws `not_found` for a provider or a model that nobody knows.
  */
-export function runModelAction(
+export async function runModelAction(
   deps: ModelActionDependencies,
   action: AdminModelAction['action'],
   { provider, model, waitMs = 0 }: AdminModelActionRequest,
 ): Promise<AdminModelActionResult> {
+  await deps.catalog.whenListed();
   const found = deps.catalog.controlled(provider);
   if (found === null) {
     const names = deps.catalog.status().map(({ name }) => name);
