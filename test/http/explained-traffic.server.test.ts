@@ -25,7 +25,7 @@ test('explain says for how long somebody is cooling down, and a replay meets him
   await world.servers.a.setFault('server_error');
   for (let time = 0; time < 3; time += 1) await world.ask(ONCE);
   expect(await (await explained(world)).text()).toMatch(
-    /-\s+a\/llama3\.1:8b {2}\(local, catalog, source listed, cooling_down, for (2\d|30) s more\)/,
+    /-\s+a\/llama3\.1:8b {2}\(local, catalog, source listed, cooling_down, for \d+ s more\)/,
   );
   const decision = (await (await explained(world, 'application/json')).json()) as AdminDecision;
   expect(decision.candidates.map(({ provider, reason }) => [provider, reason])).toEqual([
@@ -51,7 +51,7 @@ test('explain says which limit is used up, and when there is room again', async 
   await using world = await worldOf({ a: await named('a'), b: await named('b') }, { keys: { a: 'rpm: 1' } });
   expect((await world.ask()).words).toBe('a');
   expect(await (await explained(world)).text()).toMatch(
-    /a\/llama3\.1:8b {2}\(.*rate_limited, rpm of provider a has room again in (5\d|60) s\)/,
+    /a\/llama3\.1:8b {2}\(.*rate_limited, rpm of provider a has room again in \d+ s\)/,
   );
 });
 
