@@ -84,6 +84,8 @@ export interface AdminProvider {
   readonly baseUrl: string;
   readonly place: Place;
   readonly isEnabled: boolean;
+  /** Off until then (epoch ms, or the next start), whatever the files say. */
+  readonly snoozedUntil: number | 'restart' | null;
   readonly isDraining: boolean;
   readonly isDiscovered: boolean;
   readonly observed: ObservedState;

@@ -18,7 +18,7 @@ export interface AdminSources {
 }
 
 /** One provider for the admin API. */
-export function adminProvider(snapshot: ProviderSnapshot, sources: AdminSources): AdminProvider {
+export function adminProvider(snapshot: ProviderSnapshot, sources: AdminSources): Omit<AdminProvider, 'snoozedUntil'> {
   const { settings, findings } = sources;
   return {
     name: snapshot.name,

@@ -14,6 +14,7 @@ import { type DiscoveryOptions, DiscoveryWatch } from './discovery-watch.ts';
 import type { HealthTransition } from './health.ts';
 import { type InFlight, uncounted } from './in-flight.ts';
 import type { SavedList } from './saved-state.ts';
+import { type SnoozedUntil, Snoozes } from './snoozes.ts';
 import type { StateFile } from './state-file.ts';
 import { type Beat, WatchedProvider } from './watched-provider.ts';
 
@@ -55,6 +56,7 @@ export class Catalog {
   readonly #adapters: Readonly<Record<ProviderKind, ProviderAdapter>>;
   readonly #providers = new Map<string, WatchedProvider>();
   readonly #discovery: DiscoveryWatch | null;
+  readonly #snoozes: Snoozes;
   readonly #listeners = new Set<(change: CatalogChange) => void>();
   readonly #listed = Promise.withResolvers<void>();
   readonly #ending = new Set<Promise<void>>();
@@ -70,6 +72,7 @@ export class Catalog {
     this.#settings = options.settings;
     this.#adapters = options.adapters ?? allAdapters;
     this.#discovery = this.#createDiscovery();
+    this.#snoozes = new Snoozes({ ...options, onEnd: (name) => this.#switchAsWanted(name) });
     this.#reconcile();
   }
 
@@ -87,6 +90,7 @@ export class Catalog {
     this.#endFirstSweep();
     this.#listeners.clear();
     this.#discovery?.close();
+    this.#snoozes.close();
     for (const provider of this.#providers.values()) this.#end(provider);
     await Promise.all(this.#ending);
     await this.#options.state.close();
@@ -129,8 +133,20 @@ export class Catalog {
       const { state } = this.#options;
       state.update({ switches: { ...state.current.switches, [name]: isEnabled } });
     }
+    this.#snoozes.set(name, null);
     provider.setEnabled(isEnabled);
     return isInFile ? 'file' : 'state';
+  }
+
+  /** Off until then, whatever the files say; null: no longer. False: no such provider. */
+  snooze(name: string, until: SnoozedUntil | null): boolean {
+    if (this.#providers.has(name)) this.#snoozes.set(name, until);
+    return this.#switchAsWanted(name);
+  }
+
+  /** One probe now, where it is probed at all; null: no such provider. */
+  probe(name: string): Promise<void> | null {
+    return this.#providers.get(name)?.probeNow() ?? null;
   }
 
   /** The settings of a provider in use: also of a discovered one, which no configuration names. */
@@ -221,9 +237,10 @@ export class Catalog {
 
   /** All providers as the admin API shows them. */
   status(): readonly AdminProvider[] {
-    return Array.from(this.#providers.values(), (provider) =>
-      provider.status((model) => this.#options.loadMsOf?.(provider.settings.name, model) ?? null),
-    );
+    return Array.from(this.#providers, ([name, provider]) => ({
+      ...provider.status((model) => this.#options.loadMsOf?.(name, model) ?? null),
+      snoozedUntil: this.#snoozes.until(name),
+    }));
   }
 
   get #isDiscovering(): boolean {
@@ -234,10 +251,7 @@ export class Catalog {
     const { discovery, clock, state, log } = this.#options;
     if (discovery === null) return null;
     return new DiscoveryWatch({
-      ...discovery,
-      clock,
-      state,
-      log,
+      ...{ ...discovery, clock, state, log },
       known: () => this.#knownServers(),
       onFound: () => {
         if (this.#isDiscovering) this.#reconcile();
@@ -305,8 +319,16 @@ export class Catalog {
 
   /** A file's word counts for the provider it names, else the switch that was kept in the state. */
   #isWanted(settings: ProviderSettings): boolean {
+    if (this.#snoozes.until(settings.name) !== null) return false;
     const kept = !settings.isNamedInFile ? this.#options.state.current.switches[settings.name] : undefined;
     return kept ?? settings.isEnabled;
+  }
+
+  #switchAsWanted(name: string): boolean {
+    const provider = this.#providers.get(name);
+    provider?.setEnabled(this.#isWanted(provider.settings));
+    if (provider) this.#changed(name, null);
+    return provider !== undefined;
   }
 
   #watch(settings: ProviderSettings, isEnabled: boolean): WatchedProvider {

@@ -44,12 +44,14 @@ export interface SavedList {
 export interface SavedState {
   /** The user's wish for providers that no file names, by name. */
   readonly switches: Readonly<Record<string, boolean>>;
+  /** Until when providers are off for a while, epoch ms, by name. */
+  readonly snoozed: Readonly<Record<string, number>>;
   readonly discovered: readonly SavedDiscovery[];
   /** By provider name. */
   readonly lists: Readonly<Record<string, SavedList>>;
 }
 
-export const emptyState: SavedState = { switches: {}, discovered: [], lists: {} };
+export const emptyState: SavedState = { switches: {}, snoozed: {}, discovered: [], lists: {} };
 
 const numberOrNull = z.number().nullable();
 const textOrNull = z.string().nullable();
@@ -81,6 +83,8 @@ const listSchema = z.object({
 const stateSchema = z.object({
   version: z.literal(formatVersion),
   switches: z.record(z.string(), z.boolean()),
+  // Files of earlier versions have none.
+  snoozed: z.record(z.string(), z.number()).default({}),
   discovered: z.array(z.object({ name: z.string(), kind: z.enum(kinds), baseUrl: z.url(), seenAtMs: z.number() })),
   lists: z.record(z.string(), listSchema),
 });
@@ -97,12 +101,12 @@ export function parseState(text: string): Parsed<SavedState> {
   if (newer.success) return { is: 'newer' };
   const parsed = stateSchema.safeParse(json);
   if (!parsed.success) return { is: 'unreadable' };
-  const { switches, discovered, lists } = parsed.data;
+  const { switches, snoozed, discovered, lists } = parsed.data;
   const restored = Object.entries(lists).map(([name, list]): [string, SavedList] => [
     name,
     { ...list, models: list.models.map(restoreModel) },
   ]);
-  return { is: 'read', state: { switches, discovered, lists: Object.fromEntries(restored) } };
+  return { is: 'read', state: { switches, snoozed, discovered, lists: Object.fromEntries(restored) } };
 }
 
 /** The text of a `state.json`. */
@@ -111,7 +115,8 @@ export function serializeState(state: SavedState): string {
   for (const [name, list] of Object.entries(state.lists)) {
     lists[name] = { ...list, models: list.models.map(storeModel) };
   }
-  const document = { version: formatVersion, switches: state.switches, discovered: state.discovered, lists };
+  const { switches, snoozed, discovered } = state;
+  const document = { version: formatVersion, switches, snoozed, discovered, lists };
   return `${JSON.stringify(document, null, 1)}\n`;
 }
 

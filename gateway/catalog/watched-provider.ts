@@ -199,7 +199,7 @@ export class WatchedProvider {
     await this.start();
   }
 
-  status(loadMsOf: (model: string) => number | null): AdminProvider {
+  status(loadMsOf: (model: string) => number | null): Omit<AdminProvider, 'snoozedUntil'> {
     return adminProvider(this.snapshot, {
       settings: this.#settings,
       findings: this.findings,

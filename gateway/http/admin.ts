@@ -1,14 +1,6 @@
-// What `/admin` answers: the state of everything, one switch and one reset per provider, one stored request, and the proof of who we are.
+// What `/admin` answers: the state of everything, one stored request, and the proof of who we are.
 
-import { didYouMean } from '../config/nearest.ts';
-import type {
-  AdminProvider,
-  AdminProviderPatch,
-  AdminProviderReset,
-  AdminProviderResetResult,
-  AdminStatus,
-  AdminStoredRequest,
-} from '../contract.ts';
+import type { AdminStatus, AdminStoredRequest } from '../contract.ts';
 import { GatewayError } from '../errors.ts';
 import { decisionToJson } from '../routing/explain.ts';
 import type { HttpDependencies } from './dependencies.ts';
@@ -47,71 +39,6 @@ export function adminStatus(
     inFlight: Math.max(0, server.inFlight() - onlookers),
     traffic: deps.traffic(),
   };
-}
-
-/** Reads the body of `PATCH /admin/providers/NAME`. Throws `invalid_request` naming the path of what is wrong. */
-function readProviderPatch(body: Readonly<Record<string, unknown>>): AdminProviderPatch {
-  for (const key of Object.keys(body)) {
-    if (key === 'enabled') continue;
-    throw new GatewayError('invalid_request', `${key}: there is no such field${didYouMean(key, ['enabled'])}`, {
-      param: key,
-    });
-  }
-  if (typeof body.enabled === 'boolean') return { enabled: body.enabled };
-  const found = body.enabled === undefined ? 'it is missing' : `not ${JSON.stringify(body.enabled).slice(0, 100)}`;
-  throw new GatewayError('invalid_request', `enabled: expected true or false, ${found}`, { param: 'enabled' });
-}
-
-/** Switches a provider and answers how it stands now: with requests still running there it is draining. */
-export async function switchProvider(
-  deps: HttpDependencies,
-  name: string,
-  body: Readonly<Record<string, unknown>>,
-): Promise<AdminProvider> {
-  requireProvider(deps, name);
-  const { enabled } = readProviderPatch(body);
-  await deps.setProviderEnabled(name, enabled);
-  const after = deps.catalog.status().find((provider) => provider.name === name);
-  if (after) return after;
-  throw new GatewayError('conflict', `The provider ${name} was taken out of the configuration meanwhile.`);
-}
-
-function requireProvider(deps: HttpDependencies, name: string): AdminProvider {
-  const providers = deps.catalog.status();
-  const found = providers.find((provider) => provider.name === name);
-  if (found) return found;
-  const near = didYouMean(
-    name,
-    providers.map((provider) => provider.name),
-  );
-  throw new GatewayError('not_found', `There is no provider ${JSON.stringify(name)}${near}`, { param: 'name' });
-}
-
-/** Reads the body of `POST /admin/providers/NAME/reset`. Throws `invalid_request` naming the path of what is wrong. */
-function readProviderReset(body: Readonly<Record<string, unknown>>): AdminProviderReset {
-  for (const key of Object.keys(body)) {
-    if (key === 'model') continue;
-    throw new GatewayError('invalid_request', `${key}: there is no such field${didYouMean(key, ['model'])}`, {
-      param: key,
-    });
-  }
-  const { model } = body;
-  if (model === undefined) return {};
-  if (typeof model === 'string') return { model };
-  const found = JSON.stringify(model).slice(0, 100);
-  throw new GatewayError('invalid_request', `model: expected the id of a model, not ${found}`, { param: 'model' });
-}
-
-/** Forgets what live traffic has against a provider, or one deployment of it: the next request may go there. */
-export function resetProvider(
-  deps: HttpDependencies,
-  name: string,
-  body: Readonly<Record<string, unknown>>,
-): AdminProviderResetResult {
-  requireProvider(deps, name);
-  const { model } = readProviderReset(body);
-  const forgotten = deps.resetProvider(name, model);
-  return { provider: requireProvider(deps, name), forgotten };
 }
 
 /** `GET /admin/requests/ID`. */

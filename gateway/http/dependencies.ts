@@ -27,6 +27,12 @@ interface HttpCatalog {
   /** Ends with the first sweep of probes, after 2 s at the latest. */
   whenListed(): Promise<void>;
   status(): readonly AdminProvider[];
+  /** One probe now, where it is probed at all; null: no such provider. */
+  probe(name: string): Promise<void> | null;
+  /** One probe of each; ends with the slowest. */
+  sweep(): Promise<void>;
+  /** Off until then, whatever the files say; null: no longer. False: no such provider. */
+  snooze(name: string, until: number | 'restart' | null): boolean;
   providerSettings(name: string): ProviderSettings | undefined;
 }
 

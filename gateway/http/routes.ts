@@ -6,14 +6,7 @@ import type { AdminSnapshot, AdminWindowLink } from '../contract.ts';
 import { HeldBytes } from '../dispatch/held-bytes.ts';
 import { GatewayError } from '../errors.ts';
 import { decisionToJson, decisionToText } from '../routing/explain.ts';
-import {
-  adminStatus,
-  answerChallenge,
-  resetProvider,
-  type ServerState,
-  storedRequest,
-  switchProvider,
-} from './admin.ts';
+import { adminStatus, answerChallenge, type ServerState, storedRequest } from './admin.ts';
 import { readBody } from './body.ts';
 import type { HttpDependencies } from './dependencies.ts';
 import { explained, replayed } from './dry-run.ts';
@@ -246,24 +239,6 @@ export const routes: readonly Route[] = [
     path: '/admin/events',
     methods: {
       GET: (call) => streamEvents(call.deps, call, () => liveSnapshot(call)),
-    },
-  },
-  {
-    path: '/admin/providers/:name',
-    methods: {
-      PATCH: async (call) => {
-        const body = await readAdminBody(call);
-        sendJson(call.response, 200, await switchProvider(call.deps, call.variable, body));
-      },
-    },
-  },
-  {
-    path: '/admin/providers/:name/reset',
-    methods: {
-      POST: async (call) => {
-        const body = await readAdminBody(call);
-        sendJson(call.response, 200, resetProvider(call.deps, call.variable, body));
-      },
     },
   },
   { path: '/admin/ui-links', methods: { POST: newWindowLink } },

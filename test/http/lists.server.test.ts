@@ -228,6 +228,9 @@ describe('/v1/models', () => {
       }),
       whenListed: () => listed.promise,
       status: () => [],
+      probe: () => null,
+      sweep: async () => undefined,
+      snooze: () => false,
       providerSettings: () => undefined,
     };
     harness = await startHttp({ deps: { catalog } });

@@ -92,6 +92,7 @@ function adminProvider(snapshot: ProviderSnapshot, baseUrl: string): AdminProvid
     baseUrl,
     place: snapshot.place,
     isEnabled: snapshot.isEnabled,
+    snoozedUntil: null,
     isDraining: snapshot.isDraining,
     isDiscovered: false,
     observed: snapshot.observed,
@@ -212,6 +213,9 @@ export async function startHttp(options: HarnessOptions = {}): Promise<Harness> 
       snapshot,
       whenListed: async () => undefined,
       status: () => state.providers.map((one) => adminProvider(one, baseUrlOf(one.name))),
+      probe: (name) => (state.providers.some((one) => one.name === name) ? Promise.resolve() : null),
+      sweep: async () => undefined,
+      snooze: () => true,
       providerSettings: (name) =>
         state.providers.some((one) => one.name === name) ? providerSettings(name, baseUrlOf(name)) : undefined,
     },

@@ -38,16 +38,6 @@ export const described: Readonly<Record<string, OperationAbout>> = {
     answers: 'AdminReplay',
     body: z.looseObject({}).meta({ description: 'AdminReplayRequest' }),
   },
-  'PATCH /admin/providers/:name': {
-    summary: 'Switches a provider; requests that run there end by themselves.',
-    answers: 'AdminProvider',
-    body: z.strictObject({ enabled: z.boolean() }),
-  },
-  'POST /admin/providers/:name/reset': {
-    summary: 'Forgets what live traffic has against a provider, or against one model there.',
-    answers: 'AdminProviderResetResult',
-    body: z.strictObject({ model: z.string().optional() }),
-  },
   'POST /admin/ui-links': {
     summary: 'A link that opens the window once, for whoever has the management token.',
     answers: 'AdminWindowLink',

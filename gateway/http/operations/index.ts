@@ -2,6 +2,7 @@
 
 import { healthOperations } from './health.ts';
 import type { Operation } from './operation.ts';
+import { providerOperations } from './providers.ts';
 import { requestOperations } from './requests.ts';
 
-export const operations: readonly Operation[] = [...requestOperations, ...healthOperations];
+export const operations: readonly Operation[] = [...requestOperations, ...providerOperations, ...healthOperations];

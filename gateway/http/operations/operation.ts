@@ -83,7 +83,9 @@ function fieldsOf(query: URLSearchParams): Record<string, string | string[]> {
 export function readInput<Value>(schema: z.ZodType<Value>, value: unknown): Value {
   const read = schema.safeParse(value, { reportInput: false });
   if (read.success) return read.data;
-  const [issue] = read.error.issues;
+  const { issues } = read.error;
+  // A slip of the pen explains why another field is missing.
+  const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0];
   if (issue === undefined) throw new TypeError('a refusal without a reason');
   throw inputError(schema, issue);
 }
@@ -97,8 +99,27 @@ function inputError(schema: z.ZodType, issue: z.core.$ZodIssue): GatewayError {
     return new GatewayError('invalid_request', `${param}: there is no such field${didYouMean(key, known)}`, { param });
   }
   const param = pathText(path);
-  const message = issue.message.charAt(0).toLowerCase() + issue.message.slice(1);
-  return new GatewayError('invalid_request', `${param === '' ? 'the body' : param}: ${message}`, { param });
+  return new GatewayError('invalid_request', `${param === '' ? 'the input' : param}: ${wordsOf(issue)}`, { param });
+}
+
+const typeNames: Readonly<Record<string, string>> = {
+  string: 'a text',
+  number: 'a number',
+  int: 'a whole number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'keys and values',
+  record: 'keys and values',
+};
+
+/** What was expected; never what was sent, which may be a secret. */
+function wordsOf(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'invalid_type') {
+    const isMissing = issue.message.endsWith('received undefined');
+    return `expected ${typeNames[issue.expected] ?? issue.expected}${isMissing ? ', it is missing' : ''}`;
+  }
+  if (issue.code === 'invalid_value') return `expected ${issue.values.map((value) => String(value)).join(', ')}`;
+  return issue.message.charAt(0).toLowerCase() + issue.message.slice(1);
 }
 
 async function orUnavailable(run: () => Promise<unknown>): Promise<unknown> {
