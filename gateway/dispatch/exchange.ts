@@ -3,6 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Endpoint, Protocol } from '../types.ts';
 import type { AnswerRecorder } from './answer-recorder.ts';
+import { FRAME_END, framed, frameHead, LAST_FRAME } from './chunk-frames.ts';
 
 /** A request as it reaches the dispatcher: read completely, allowed in, not yet looked at. */
 export interface IncomingExchange {
@@ -39,6 +40,8 @@ type ReplyState = 'silent' | 'opened_early' | 'committed' | 'ended';
 export class ClientReply {
   readonly #response: ServerResponse;
   #state: ReplyState = 'silent';
+  /** Pieces go out as chunks that are framed here. */
+  #isFraming = false;
   #wasOpenedEarly = false;
   #isGone = false;
   #isClogged = false;
@@ -103,14 +106,15 @@ export class ClientReply {
     this.#wasOpenedEarly = true;
     this.#status = 200;
     this.recorder?.begin(200, headers);
-    this.#response.writeHead(200, headers as string[]);
+    this.#writeHead(200, headers);
     this.filler(filler);
   }
 
   /** Bytes that are no part of the answer: they keep a waiting client's connection from looking dead, or tell it more. */
   filler(text: string): void {
-    this.#bytesOut += text.length;
-    this.#response.write(text);
+    const bytes = Buffer.from(text);
+    this.#bytesOut += bytes.length;
+    this.#put(bytes);
   }
 
   /** The answer is decided. After an early opening the headers are gone already, so only the state changes. */
@@ -121,7 +125,7 @@ export class ClientReply {
     this.#status = status;
     this.recorder?.begin(status, headers);
     // They leave together with the first bytes of the answer, which every caller has at hand.
-    this.#response.writeHead(status, headers as string[]);
+    this.#writeHead(status, headers);
   }
 
   /** Commits and sends a whole answer at once. */
@@ -148,7 +152,7 @@ export class ClientReply {
   write(bytes: Uint8Array): boolean {
     this.#bytesOut += bytes.byteLength;
     this.recorder?.add(bytes);
-    if (this.#response.write(bytes)) return true;
+    if (this.#put(bytes)) return true;
     if (!this.#isClogged) {
       this.#isClogged = true;
       this.#response.once('drain', () => {
@@ -167,13 +171,42 @@ export class ClientReply {
       return;
     }
     this.#close();
-    this.#response.end();
+    if (this.#isFraming) this.#response.end(LAST_FRAME, 'latin1');
+    else this.#response.end();
   }
 
-  #endWith(bytes: Uint8Array | string): void {
+  #endWith(body: Uint8Array | string): void {
     this.#close();
-    this.#bytesOut += typeof bytes === 'string' ? Buffer.byteLength(bytes) : bytes.byteLength;
-    this.#response.end(bytes);
+    const bytes = typeof body === 'string' ? Buffer.from(body) : body;
+    this.#bytesOut += bytes.byteLength;
+    if (!this.#isFraming) {
+      this.#response.end(bytes);
+      return;
+    }
+    this.#put(bytes);
+    this.#response.end(LAST_FRAME, 'latin1');
+  }
+
+  /** Writes bytes of a body of unknown length. Returns as the response does. */
+  #put(bytes: Uint8Array): boolean {
+    if (!this.#isFraming || bytes.byteLength === 0) return this.#response.write(bytes);
+    if (bytes.byteLength <= ONE_WRITE_BYTES) return this.#response.write(framed(bytes));
+    this.#response.write(frameHead(bytes.byteLength), 'latin1');
+    this.#response.write(bytes);
+    return this.#response.write(FRAME_END, 'latin1');
+  }
+
+  /** The head of an answer of unknown length. */
+  #writeHead(status: number, headers: readonly string[]): void {
+    // Neither a client of HTTP/1.0 nor an answer without a body knows chunks.
+    this.#isFraming = this.#response.useChunkedEncodingByDefault && status !== 204;
+    if (!this.#isFraming) {
+      this.#response.writeHead(status, headers as string[]);
+      return;
+    }
+    this.#response.writeHead(status, [...headers, 'transfer-encoding', 'chunked']);
+    // Node's own framing makes four writes of a piece, which cost a third of relaying an event (measured: 96 to 69 µs).
+    this.#response.chunkedEncoding = false;
   }
 
   /** Ends the connection without the end of the answer: for a JSON body that broke off after its beginning was relayed. */
