@@ -5,6 +5,8 @@ import { connect } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type RunningServer, startServer } from '../test/real/killable.ts';
 
+const REDIS_SERVER = 'redis-server';
+
 /** A process of the tour's own, at a fixed port. */
 interface Performer {
   readonly variable: string;
@@ -74,7 +76,7 @@ export class TourRedis implements AsyncDisposable {
   /** False where none is installed. */
   async start(): Promise<boolean> {
     if (await isTaken(this.#port)) throw new Error(`port ${this.#port} is taken`);
-    const child = spawn('redis-server', this.#words, { stdio: 'ignore' });
+    const child = spawn(REDIS_SERVER, this.#words, { stdio: 'ignore' });
     const isHere = await new Promise<boolean>((resolve) => {
       child.once('spawn', () => resolve(true)).once('error', () => resolve(false));
     });
