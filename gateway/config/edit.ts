@@ -44,8 +44,11 @@ export function setProviderEnabled(file: string, name: string, isEnabled: boolea
   });
 }
 
-/** Reads, changes, keeps the former version and replaces the file, unless somebody else changed it meanwhile. */
-function editFile(file: string, options: EditOptions, change: (text: string) => string): void {
+/**
+ * Reads, changes, keeps the former version and replaces the file. Throws `conflict` where somebody else changed it
+ * meanwhile, and what `change` throws.
+ */
+export function editFile(file: string, options: EditOptions, change: (text: string) => string): void {
   const real = realpathSync(file);
   const text = readFileSync(real, 'utf8');
   const { expectedDigest = null } = options;
@@ -62,7 +65,8 @@ function conflict(file: string): GatewayError {
   return new GatewayError('conflict', `${file} was changed by somebody else since it was read; look at it again`);
 }
 
-function unsafe(message: string): GatewayError {
+/** What cannot be changed without touching something else. */
+export function unsafe(message: string): GatewayError {
   return new GatewayError('invalid_request', message);
 }
 
@@ -85,7 +89,8 @@ function replaceFile(file: string, text: string, beforeRename: () => void): void
   }
 }
 
-const parseOptions = { uniqueKeys: false, prettyErrors: false, merge: true, logLevel: 'silent' } as const;
+/** As lenient as the reading of a configuration is. */
+export const parseOptions = { uniqueKeys: false, prettyErrors: false, merge: true, logLevel: 'silent' } as const;
 const maxAliasCount = 1000;
 
 interface FoundProvider {
@@ -107,7 +112,8 @@ function findProvider(file: string, text: string, name: string): FoundProvider {
   return { map: pair.value, document };
 }
 
-function lastPair(map: YAMLMap, key: string): Pair | undefined {
+/** Where a key stands twice the last one counts. */
+export function lastPair(map: YAMLMap, key: string): Pair | undefined {
   return map.items.findLast((pair) => isScalar(pair.key) && String(pair.key.value) === key);
 }
 
@@ -127,7 +133,8 @@ function withEnabled(text: string, map: YAMLMap, isEnabled: boolean): string {
   return map.flow ? insertInFlow(text, map, isEnabled) : insertInBlock(text, map, isEnabled);
 }
 
-function spliced(text: string, from: number, to: number, replacement: string): string {
+/** The text with that part of it replaced. */
+export function spliced(text: string, from: number, to: number, replacement: string): string {
   return text.slice(0, from) + replacement + text.slice(to);
 }
 
@@ -155,7 +162,7 @@ function insertInBlock(text: string, map: YAMLMap, isEnabled: boolean): string {
   return spliced(text, newline + 1, newline + 1, `${line}${lineEnd}`);
 }
 
-function rangeOf(node: unknown): readonly [number, number, number] | undefined {
+export function rangeOf(node: unknown): readonly [number, number, number] | undefined {
   return isScalar(node) || isMap(node) ? (node.range ?? undefined) : undefined;
 }
 
@@ -177,7 +184,7 @@ function verifyEdit(file: string, before: string, after: string, name: string, i
 }
 
 /** What a text says, without parts that are the same object because of an alias; undefined when it is not valid. */
-function plainValue(text: string): unknown {
+export function plainValue(text: string): unknown {
   const document = parseDocument(text, parseOptions);
   return document.errors.length > 0 ? undefined : JSON.parse(JSON.stringify(document.toJS({ maxAliasCount })));
 }
