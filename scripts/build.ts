@@ -1,10 +1,11 @@
-// Bundles the gateway into a folder: `node scripts/build.ts OUTPUT`. One file read instead of a thousand halves the
-// start and a quarter of the memory (docs/benchmarks.md); what runs is the same code.
+// Bundles the gateway, and the window beside it, into a folder: `node scripts/build.ts OUTPUT`. One file read instead of
+// a thousand halves the start and a quarter of the memory (docs/benchmarks.md); what runs is the same code.
 
 import { cpSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import path from 'node:path';
 import { build, type Plugin } from 'vite';
+import { buildWindow } from './build-window.ts';
 
 const root = path.join(import.meta.dirname, '..');
 const outDir = path.resolve(process.argv[2] ?? path.join(root, 'dist', 'gateway'));
@@ -99,3 +100,4 @@ await build({
 });
 // The worker reads them beside itself.
 cpSync(path.join(root, 'gateway', 'history', 'migrations'), path.join(outDir, 'migrations'), { recursive: true });
+await buildWindow(path.join(outDir, 'window'));

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 
 const checks: readonly (readonly [name: string, ...command: string[]])[] = [
   ['types', 'node_modules/typescript/bin/tsc', '--pretty', 'false'],
+  ['types of the window', 'node_modules/typescript/bin/tsc', '--pretty', 'false', '-p', 'renderer'],
   ['lint and format', 'node_modules/@biomejs/biome/bin/biome', 'check', '.'],
   ['unused code', 'node_modules/knip/bin/knip.js'],
   ['tests', 'scripts/test.ts'],

@@ -75,7 +75,14 @@ function sourcesId() {
         });
     } else hash.update(path.relative(ROOT, file) + ':' + stat.mtimeMs + ':' + stat.size + '\n');
   }
-  ['gateway', 'package.json', 'package-lock.json', path.join('scripts', 'build.ts')].forEach(function (name) {
+  [
+    'gateway',
+    'renderer',
+    'package.json',
+    'package-lock.json',
+    path.join('scripts', 'build.ts'),
+    path.join('scripts', 'build-window.ts'),
+  ].forEach(function (name) {
     add(path.join(ROOT, name));
   });
   return hash.digest('hex').slice(0, 12);
