@@ -16,6 +16,7 @@ import type {
 } from './types.ts';
 
 export type * from './contract-hardware.ts';
+export type * from './contract-config.ts';
 export type * from './contract-live.ts';
 export type * from './contract-status.ts';
 

@@ -9,6 +9,7 @@ import { Catalog } from './catalog/catalog.ts';
 import type { DiscoveryOptions } from './catalog/discovery-watch.ts';
 import { StateFile } from './catalog/state-file.ts';
 import { type Clock, systemClock } from './clock.ts';
+import { ConfigEditor } from './config/editor.ts';
 import type { Environment } from './config/references.ts';
 import type { Settings } from './config/settings.ts';
 import { SettingsStore } from './config/store.ts';
@@ -222,6 +223,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     explain: (question) => dryRun.explain(question),
     replay: (question) => dryRun.replay(question),
     historyStatus: () => history.status(),
+    config: new ConfigEditor({
+      store,
+      file: options.configFiles[0] ?? options.configCreatedAt ?? null,
+      dataFolder,
+      now: () => clock.now(),
+    }),
     history,
     events,
     liveSnapshot: (status) => live.snapshot(status),

@@ -2,6 +2,7 @@
 
 import type { Dispatcher } from 'undici';
 import type { Clock } from '../clock.ts';
+import type { ConfigEditor } from '../config/editor.ts';
 import type { ProviderSettings, Settings } from '../config/settings.ts';
 import type {
   AdminCooldown,
@@ -91,6 +92,8 @@ export interface HttpDependencies {
   /** Decides stored requests anew. Rejects with `DraftRejected` or `HistoryUnavailable`. */
   replay(question: ReplayQuestion): Promise<AdminReplay>;
   historyStatus(): HistoryStatus;
+  /** Changes of the configuration. */
+  readonly config: Pick<ConfigEditor, 'current' | 'check' | 'apply' | 'change' | 'restore'>;
   /** What happened, as it can be asked. */
   readonly history: HistoryQueries;
   /** What changes, for those who listen. */

@@ -157,6 +157,15 @@ async function answerOk({ response, id }: IncomingExchange): Promise<void> {
 
 const nothingKept = () => Promise.reject(new HistoryUnavailable('nothing is kept here'));
 
+/** A configuration without a file. */
+const unwritable: HttpDependencies['config'] = {
+  current: { file: '/nowhere/switchyard.yaml', text: '', version: 'none', former: [] },
+  check: () => [],
+  apply: () => unwritable.current,
+  change: () => unwritable.current,
+  restore: () => unwritable.current,
+};
+
 /** A history that cannot be asked. */
 const unkept: HistoryQueries = {
   flush: async () => undefined,
@@ -246,6 +255,7 @@ export async function startHttp(options: HarnessOptions = {}): Promise<Harness> 
     explain: async () => Promise.reject(new Error('nothing is explained here')),
     replay: async () => ({ total: 0, changed: [] }),
     historyStatus: () => ({ is: 'off', because: 'the test needs none' }),
+    config: unwritable,
     history: unkept,
     events: new EventHub({ clock: systemClock, log, instance: INSTANCE }),
     liveSnapshot: (status) => ({ status, requests: [] }),

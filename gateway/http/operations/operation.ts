@@ -4,9 +4,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import * as z from 'zod';
 import { didYouMean } from '../../config/nearest.ts';
 import { pathText } from '../../config/problems.ts';
-import { GatewayError } from '../../errors.ts';
+import { ConfigError } from '../../config/store.ts';
+import type { AdminConfigError } from '../../contract.ts';
+import { errorType, GatewayError } from '../../errors.ts';
 import { HistoryUnavailable } from '../../history/history.ts';
 import type { HttpDependencies } from '../dependencies.ts';
+import { sendJson } from '../send.ts';
 
 /** What the handler of an operation gets. */
 export interface OperationCall<Body, Query> {
@@ -59,7 +62,7 @@ export function operation<Body = undefined, Query = undefined>(
     ...(body === undefined ? {} : { body }),
     ...(query === undefined ? {} : { query }),
     run: async (call) =>
-      await orUnavailable(async () =>
+      await orRefused(call.response, async () =>
         run({
           ...call,
           body: (body === undefined ? undefined : readInput(body, call.body)) as Body,
@@ -122,11 +125,25 @@ function wordsOf(issue: z.core.$ZodIssue): string {
   return issue.message.charAt(0).toLowerCase() + issue.message.slice(1);
 }
 
-async function orUnavailable(run: () => Promise<unknown>): Promise<unknown> {
+/** Tells what those that are asked are refused with. */
+async function orRefused(response: ServerResponse, run: () => Promise<unknown>): Promise<unknown> {
   try {
     return await run();
   } catch (error) {
+    if (error instanceof ConfigError) {
+      sendJson(response, 400, configError(error));
+      return undefined;
+    }
     if (!(error instanceof HistoryUnavailable)) throw error;
     throw new GatewayError('conflict', `The history cannot be read now: ${error.message}.`, { cause: error });
   }
+}
+
+function configError({ problems }: ConfigError): AdminConfigError {
+  const errors = problems.filter(({ severity }) => severity === 'error');
+  const [first] = errors;
+  const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : '';
+  const message = `Nothing was written: line ${first?.line ?? 1}, column ${first?.column ?? 1}: ${first?.message ?? ''}${more}`;
+  const code = 'invalid_configuration';
+  return { error: { message, type: errorType('openai', code), param: first?.path ?? '', code, problems } };
 }
