@@ -43,6 +43,8 @@ export class FailureLog {
     this.#deployments.set(id, {
       id,
       name: `${provider}/${model}`,
+      provider,
+      model,
       kind: failure.kind,
       via,
       atMs,

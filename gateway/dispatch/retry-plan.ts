@@ -11,6 +11,8 @@ export interface FailedDeployment {
   readonly id: string;
   /** For people: `ollama/qwen3`. */
   readonly name: string;
+  readonly provider: string;
+  readonly model: string;
   readonly kind: FailureKind;
   /** Which rule put it there, as in `Candidate.via`. */
   readonly via: string;
@@ -79,7 +81,7 @@ function askLoading({ failed, nowMs }: RetrySituation): RetryPlan | null {
 /** A chain with `retry_attempts` has its own idea of retrying, in place of the general one. */
 function walkChain({ chain, chainRounds, failed, nowMs }: RetrySituation): RetryPlan | null {
   if (chain === null || chainRounds >= chain.retryAttempts) return null;
-  const hopeful = failed.filter((one) => mayPass(one) && one.via.startsWith(`chain:${chain.name}:`));
+  const hopeful = failed.filter((one) => mayPass(one) && isLink(one, chain, failed));
   if (hopeful.length === 0) return null;
   const waitMs = Math.max(chain.retryDelayMs, Math.min(...hopeful.map((one) => serverWaitMs(one, nowMs))));
   return {
@@ -88,6 +90,19 @@ function walkChain({ chain, chainRounds, failed, nowMs }: RetrySituation): Retry
     again: idsOf(hopeful.filter((one) => serverWaitMs(one, nowMs) <= waitMs)),
     because: `round ${chainRounds + 2} of the chain ${chain.name} after ${Math.round(waitMs)} ms`,
   };
+}
+
+/** Put there by the chain, or by a rule before it although it is the chain's as well: nobody is a candidate twice. */
+function isLink({ via, provider, model }: FailedDeployment, chain: FallbackChain, failed: readonly FailedDeployment[]) {
+  const prefix = `chain:${chain.name}:`;
+  if (via.startsWith(prefix)) return true;
+  return chain.links.some(
+    (link, index) =>
+      link.provider === provider &&
+      link.condition === null &&
+      (link.preferredModel === null || link.preferredModel === model) &&
+      !failed.some((other) => other.via === `${prefix}${index + 1}`),
+  );
 }
 
 function askAgain(situation: RetrySituation): RetryPlan | null {

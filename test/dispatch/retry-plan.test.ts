@@ -10,6 +10,8 @@ function failed(kind: FailureKind, more: Partial<FailedDeployment> = {}): Failed
   return {
     id: 'box\u0000m',
     name: 'box/m',
+    provider: 'box',
+    model: 'm',
     kind,
     via: 'catalog',
     atMs: NOW,
@@ -135,6 +137,32 @@ describe('a loading model', () => {
 });
 
 describe('a chain with `retry_attempts`', () => {
+  test('is walked with the links that were asked by the rule itself already', () => {
+    const position = { file: 'f', line: 1, column: 1 };
+    const link = (provider: string, preferredModel: string | null = null) => ({
+      role: 'primary' as const,
+      provider,
+      preferredModel,
+      condition: null,
+      position,
+    });
+    const own = failed('unreachable', { id: 'own', via: 'exact:m' });
+    const other = failed('unreachable', { id: 'other', provider: 'rack', via: 'chain:default:2' });
+    const walked = (links: FallbackChain['links'], failures = [own, other]) =>
+      plan(failures, { chain: chain({ links }) })?.again;
+    expect(walked([link('box'), link('rack')])).toEqual(new Set(['own', 'other']));
+    expect(walked([link('box', 'm'), link('rack')])).toEqual(new Set(['own', 'other']));
+    expect(walked([link('box', 'another'), link('rack')])).toEqual(new Set(['other']));
+    expect(walked([link('shelf'), link('rack')])).toEqual(new Set(['other']));
+    // The link brought another model of the same provider: that one is walked.
+    const brought = failed('unreachable', { id: 'brought', model: 'n', via: 'chain:default:1' });
+    expect(walked([link('box'), link('rack')], [own, brought, other])).toEqual(new Set(['brought', 'other']));
+    // Whether its condition holds is not known here, and it was not asked as a link.
+    const text = 'stream == true';
+    const condition = { text, position };
+    expect(walked([{ ...link('box'), condition }, link('rack')])).toEqual(new Set(['other']));
+  });
+
   test('is walked again as often as it says, with its own delay', () => {
     const link = failed('server_error', { via: 'chain:default:1' });
     const again = plan([link], { chain: chain() });
