@@ -90,6 +90,8 @@ export class PlaceTaker {
     opening?.whileQueued();
     try {
       const slot = await waiting.slot;
+      // From here on the place is held: to decide anew would change the record and nothing else.
+      this.#waiting = null;
       const candidate = this.#current.candidates.find(
         ({ provider, model }) => provider === slot.provider && model === slot.model,
       );

@@ -16,13 +16,14 @@ const WINDOW_MS = 60_000;
 /** Between the end of an attempt and everybody knowing of it. */
 const SLACK_MS = 50;
 
-/** The request is at fault, or time alone will end it. */
+/** The request is at fault, time alone will end it, or the server says itself how long to wait. */
 const BLAMELESS: ReadonlySet<FailureKind> = new Set<FailureKind>([
   'bad_request',
   'cancelled',
   'context_exceeded',
   'content_filtered',
   'loading',
+  'rate_limited',
   'unsupported',
 ]);
 
