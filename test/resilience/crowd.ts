@@ -82,9 +82,9 @@ function ask(url: string, client: CrowdClient, agent: Agent): Promise<HttpAnswer
   });
 }
 
-/** Null: the answer is not whole. */
+/** Null: the answer is not whole. A stream that was opened while it waited tells its wait in a comment. */
 function waitIn({ headers, text, isComplete }: HttpAnswer): number | null {
-  const wait = /queue;dur=([\d.]+)/.exec(String(headers['server-timing']))?.[1];
+  const wait = /queue;dur=([\d.]+)/.exec(String(headers['server-timing'] ?? text))?.[1];
   if (!isComplete || wait === undefined || !text.includes('done') || text.includes('"error"')) return null;
   return Number(wait);
 }
