@@ -1,7 +1,7 @@
 // What `GET /admin/events` tells: a snapshot of everything, then what changes, and the requests that run now.
 
 import type { AdminCooldown, AdminModel, AdminProvider, AdminStatus, HistoryStatus } from './contract-status.ts';
-import type { CauseClass, Endpoint, ObservedState, Outcome } from './types.ts';
+import type { CauseClass, Endpoint, ObservedState, Outcome, ProviderKind } from './types.ts';
 
 /** A request that is being served. */
 export interface AdminLiveRequest {
@@ -65,6 +65,29 @@ export interface AdminSnapshot {
   readonly status: AdminStatus;
   /** Those that run, the oldest first. */
   readonly requests: readonly AdminLiveRequest[];
+}
+
+/** `POST /admin/providers/test`: an address as it might become a provider. */
+export interface AdminTestedProvider {
+  /** `host`, `host:port` or a whole URL. */
+  readonly baseUrl: string;
+  /** Recognised where absent. */
+  readonly kind?: Exclude<ProviderKind, 'cloud'>;
+  readonly apiKey?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly caFile?: string;
+  readonly isTlsInsecure?: boolean;
+}
+
+/** One line of its answer, written when the step has ended; after one that failed the others are skipped. */
+export interface AdminTestStep {
+  readonly step: 'address' | 'resolves' | 'connects' | 'tls' | 'answers' | 'recognised' | 'accepted' | 'models';
+  readonly is: 'passed' | 'failed' | 'skipped';
+  /** What was found, or the cause of the failure; '' for a skipped one. */
+  readonly message: string;
+  readonly durationMs: number;
+  /** As asked for, else as recognised by then. */
+  readonly kind: Exclude<ProviderKind, 'cloud'> | null;
 }
 
 /** `POST /admin/requests/ID/cancel`. */

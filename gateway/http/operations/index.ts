@@ -2,6 +2,7 @@
 
 import { configOperations } from './config.ts';
 import { healthOperations } from './health.ts';
+import { machineOperations } from './machine.ts';
 import type { Operation } from './operation.ts';
 import { providerOperations } from './providers.ts';
 import { requestOperations } from './requests.ts';
@@ -11,4 +12,5 @@ export const operations: readonly Operation[] = [
   ...providerOperations,
   ...configOperations,
   ...healthOperations,
+  ...machineOperations,
 ];

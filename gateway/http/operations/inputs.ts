@@ -39,3 +39,12 @@ export const filterFields = {
 
 /** One name, or the field several times. */
 export const names = z.union([text.transform((name) => [name]), z.array(text).max(100)]);
+
+/** Only the fields that are there: an absent one and one that is undefined are the same. */
+export function given<Fields extends object>(
+  fields: Fields,
+): { [Key in keyof Fields]: Exclude<Fields[Key], undefined> } {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
+    [Key in keyof Fields]: Exclude<Fields[Key], undefined>;
+  };
+}

@@ -1,10 +1,12 @@
 // Switching, snoozing, probing and resetting providers.
 
 import * as z from 'zod';
+import { testProvider } from '../../catalog/provider-test.ts';
 import { didYouMean } from '../../config/nearest.ts';
 import type { AdminProvider, AdminProviderResetResult } from '../../contract.ts';
 import { GatewayError } from '../../errors.ts';
 import type { HttpDependencies } from '../dependencies.ts';
+import { given } from './inputs.ts';
 import { type Operation, operation } from './operation.ts';
 
 const switched = z.strictObject({
@@ -21,7 +23,35 @@ const reset = z.strictObject({
   model: z.string().min(1).optional().meta({ description: 'Only that deployment, else all of the provider.' }),
 });
 
+const tested = z.strictObject({
+  baseUrl: z.string().min(1).max(2_000).meta({ description: '`host`, `host:port` or a whole URL.' }),
+  kind: z.enum(['ollama', 'vllm', 'llama_cpp', 'llama_cpp_python', 'openai']).optional(),
+  apiKey: z.string().min(1).optional(),
+  headers: z.record(z.string(), z.string()).optional(),
+  caFile: z.string().min(1).optional(),
+  isTlsInsecure: z.boolean().optional(),
+});
+
+/** How long a step of the test may take. */
+const STEP_MS = 3_000;
+
 export const providerOperations: readonly Operation[] = [
+  operation({
+    method: 'POST',
+    path: '/admin/providers/test',
+    summary: 'Tries an address as a provider; each step is told when it has ended. Nothing is kept.',
+    answers: 'AdminTestStep, one JSON object per line.',
+    answerType: 'application/x-ndjson',
+    body: tested,
+    run: async ({ deps, response, body }) => {
+      const left = new AbortController();
+      response.once('close', () => left.abort());
+      response.setHeader('content-type', 'application/x-ndjson; charset=utf-8');
+      const options = { clock: deps.clock, timeoutMs: STEP_MS, signal: left.signal };
+      for await (const step of testProvider(given(body), options)) response.write(`${JSON.stringify(step)}\n`);
+      response.end();
+    },
+  }),
   operation({
     method: 'POST',
     path: '/admin/providers/probe',

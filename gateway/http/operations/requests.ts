@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import * as z from 'zod';
 import type { AdminCancelled } from '../../contract.ts';
 import { GatewayError } from '../../errors.ts';
-import { filterFields } from './inputs.ts';
+import { filterFields, given } from './inputs.ts';
 import { type Operation, operation } from './operation.ts';
 
 const page = z.strictObject({
@@ -75,10 +75,3 @@ export const requestOperations: readonly Operation[] = [
     },
   }),
 ];
-
-/** Only the fields that are there: absent ones do not matter to a filter. */
-function given<Fields extends object>(fields: Fields): { [Key in keyof Fields]: Exclude<Fields[Key], undefined> } {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
-    [Key in keyof Fields]: Exclude<Fields[Key], undefined>;
-  };
-}
