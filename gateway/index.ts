@@ -27,6 +27,7 @@ import { DryRun } from './dry-run/dry-run.ts';
 import { unprobed } from './dry-run/unprobed.ts';
 import { GatewayError } from './errors.ts';
 import { EventHub } from './events/event-hub.ts';
+import { openHardware } from './hardware/open-hardware.ts';
 import { openHistory } from './history/recorder.ts';
 import { ensureManagementToken } from './http/management-token.ts';
 import { createHttp } from './http/server.ts';
@@ -34,6 +35,7 @@ import { LiveChanges } from './live-changes.ts';
 import { naming } from './naming.ts';
 import { Outcomes } from './outcomes.ts';
 import { providerReset, providerSwitch } from './provider-switch.ts';
+import { requestCancel } from './request-cancel.ts';
 import { beatOf, eventOf, transitionOf } from './recording.ts';
 import { compileRules, type Rules } from './routing/rules.ts';
 import { openSharing } from './sharing/sharing.ts';
@@ -41,6 +43,7 @@ import type { Log } from './telemetry/log.ts';
 import { Metrics } from './telemetry/metrics.ts';
 import { adminCooldown, trafficStatus } from './traffic-status.ts';
 import { version } from './version.ts';
+import { Warmth } from './warm/warmth.ts';
 
 export interface GatewayOptions {
   /** Absolute or from the working folder; the first is the one that changes go to. */
@@ -107,6 +110,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     state,
     log,
     random: Math.random,
+    loadMsOf: (provider, model) => learning.deployment(provider, model)?.loadMs ?? null,
     discovery:
       options.discovery === null
         ? null
@@ -124,6 +128,21 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     clock,
     log,
     settings: () => store.current,
+  });
+  const warmth = new Warmth({
+    clock,
+    catalog,
+    log,
+    settings: store.current,
+    onEvent: (event) => history.recordEvent(event),
+    onLoaded: (key, durationMs) => learning.loaded(key, durationMs),
+  });
+  const hardware = openHardware({
+    clock,
+    log,
+    providers: () => catalog.status(),
+    isRecorded: store.current.hardware.isRecorded,
+    onSample: (sample) => history.recordHardware(sample),
   });
   const cooldowns = new Cooldowns({
     clock,
@@ -222,6 +241,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     findRequest: (id) => outcomes.find(id),
     explain: (question) => dryRun.explain(question),
     replay: (question) => dryRun.replay(question),
+    warmth,
+    hardware,
     historyStatus: () => history.status(),
     config: new ConfigEditor({
       store,
@@ -232,7 +253,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     history,
     events,
     liveSnapshot: (status) => live.snapshot(status),
-    cancelRequest: requestCancel(dispatcher),
+    ...requestCancel(dispatcher),
     renderMetrics: () => outcomes.renderMetrics(catalog.snapshot(), cooldowns.counts()),
     requestCount: (key) => outcomes.countOf(key),
     onRejected: (rejection) => outcomes.takeRejection(rejection),
@@ -248,6 +269,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     options.onSettings?.(settings);
     catalog.apply(settings);
     history.applySettings(settings.history);
+    warmth.apply(settings);
+    hardware.setRecorded(settings.hardware.isRecorded);
     cache.settingsChanged();
     sharing.applySettings();
     pools.retain(new Set([...settings.providers.keys(), ...catalog.snapshot().providers.keys()]));
@@ -272,6 +295,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   });
 
   const closeParts = async (): Promise<void> => {
+    await Promise.all([warmth.close(), hardware.close()]);
     events.close();
     sharing.close();
     await Promise.all([store.close(), catalog.close(), learning.close(), pools.close()]);
@@ -286,11 +310,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   }
   ownPort = listening.port;
   catalog.start();
+  warmth.start();
 
   const close = async (isForced: boolean): Promise<void> => {
     const timeoutMs = isForced ? 0 : store.current.server.shutdownTimeoutMs;
     const stopped = new GatewayError('shutting_down', 'the gateway was stopped while it served this request');
     events.close();
+    // A load that somebody waits for would keep the server open.
+    await warmth.close();
     await http.close({ timeoutMs, onTimeout: () => dispatcher.abortAll(stopped) });
     await closeParts();
   };
@@ -300,18 +327,6 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       return store.current;
     },
     close: ({ isForced = false } = {}) => close(isForced),
-  };
-}
-
-/** Ends a request that runs; returns how it stood, or null where there is none with that id. */
-function requestCancel(dispatcher: RequestDispatcher) {
-  return (id: string) => {
-    const request = dispatcher.liveOne(id);
-    dispatcher.abort(
-      id,
-      new GatewayError('request_cancelled', 'the request was cancelled by whoever runs the gateway'),
-    );
-    return request;
   };
 }
 

@@ -1,11 +1,13 @@
 // Everything the HTTP side needs of the rest of the gateway, in one list.
 
 import type { Dispatcher } from 'undici';
+import type { ControlledProvider } from '../catalog/controlled-provider.ts';
 import type { Clock } from '../clock.ts';
 import type { ConfigEditor } from '../config/editor.ts';
 import type { ProviderSettings, Settings } from '../config/settings.ts';
 import type {
   AdminCooldown,
+  AdminHardware,
   AdminLiveRequest,
   AdminProvider,
   AdminReplay,
@@ -21,6 +23,7 @@ import type { EventHub } from '../events/event-hub.ts';
 import type { History } from '../history/history.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Decision, DeploymentKey, Endpoint, Outcome, Protocol, Snapshot } from '../types.ts';
+import type { WarmthOperations } from './admin-models.ts';
 
 /** What the lists and `/admin` read of the catalog. */
 interface HttpCatalog {
@@ -35,6 +38,8 @@ interface HttpCatalog {
   /** Off until then, whatever the files say; null: no longer. False: no such provider. */
   snooze(name: string, until: number | 'restart' | null): boolean;
   providerSettings(name: string): ProviderSettings | undefined;
+  /** Whose models are loaded and unloaded on purpose; null: there is no such provider. */
+  controlled(name: string): ControlledProvider | null;
 }
 
 /** All that `/admin` asks of the history. */
@@ -91,6 +96,12 @@ export interface HttpDependencies {
   explain(question: DryQuestion): Promise<Decision>;
   /** Decides stored requests anew. Rejects with `DraftRejected` or `HistoryUnavailable`. */
   replay(question: ReplayQuestion): Promise<AdminReplay>;
+  /** Loads and unloads models. */
+  readonly warmth: WarmthOperations;
+  readonly hardware: {
+    /** This machine now; never rejects. */
+    read(): Promise<AdminHardware>;
+  };
   historyStatus(): HistoryStatus;
   /** Changes of the configuration. */
   readonly config: Pick<ConfigEditor, 'current' | 'check' | 'apply' | 'change' | 'restore'>;
@@ -102,6 +113,8 @@ export interface HttpDependencies {
   liveSnapshot(status: AdminStatus): AdminSnapshot;
   /** Ends a request that runs; returns how it stood, or null where there is none with that id. */
   cancelRequest(id: string): AdminLiveRequest | null;
+  /** Ends all requests that a provider is asked for or answers now. */
+  cancelRequestsAt(provider: string): void;
   /** The page of `/metrics` in Prometheus' text format. */
   renderMetrics(): Promise<string> | string;
   /** How many requests a deployment has served since the start. */

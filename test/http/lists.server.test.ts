@@ -232,6 +232,7 @@ describe('/v1/models', () => {
       sweep: async () => undefined,
       snooze: () => false,
       providerSettings: () => undefined,
+      controlled: () => null,
     };
     harness = await startHttp({ deps: { catalog } });
     const asked = send(`${harness.url}/v1/models`);

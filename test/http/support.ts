@@ -227,6 +227,7 @@ export async function startHttp(options: HarnessOptions = {}): Promise<Harness> 
       snooze: () => true,
       providerSettings: (name) =>
         state.providers.some((one) => one.name === name) ? providerSettings(name, baseUrlOf(name)) : undefined,
+      controlled: () => null,
     },
     proxy: async (exchange) => {
       exchanges.push(exchange);
@@ -242,6 +243,8 @@ export async function startHttp(options: HarnessOptions = {}): Promise<Harness> 
     setProviderEnabled: async (name, isEnabled) => {
       state.providers = state.providers.map((one) => (one.name === name ? { ...one, isEnabled } : one));
     },
+    warmth: { run: () => Promise.reject(new Error('no models here')), planned: () => [] },
+    hardware: { read: () => Promise.reject(new Error('no machine here')) },
     resetProvider: () => [],
     traffic: () => ({
       cooldowns: [],
@@ -260,6 +263,7 @@ export async function startHttp(options: HarnessOptions = {}): Promise<Harness> 
     events: new EventHub({ clock: systemClock, log, instance: INSTANCE }),
     liveSnapshot: (status) => ({ status, requests: [] }),
     cancelRequest: () => null,
+    cancelRequestsAt: () => undefined,
     renderMetrics: () => '# metrics\n',
     requestCount: () => 7,
     onRejected: (rejection) => rejections.push(rejection),
