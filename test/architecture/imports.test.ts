@@ -86,6 +86,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'outcomes.ts': ['*'],
   'recording.ts': ['types.ts', 'contract.ts', 'catalog', 'dispatch', 'history/history.ts'],
   'live-changes.ts': ['types.ts', 'contract.ts', 'clock.ts', 'catalog', 'events'],
+  'request-cancel.ts': ['errors.ts', 'contract.ts', 'dispatch'],
   'provider-switch.ts': ['*'],
   'traffic-status.ts': ['*'],
   'index.ts': ['*'],

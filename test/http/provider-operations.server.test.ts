@@ -68,6 +68,7 @@ describe('snoozing', () => {
     [{ enabled: true, until: Date.now() + HOUR_MS }, 'until'],
     [{ enabled: false, until: 1_000 }, 'until'],
     [{ enabled: false, until: 'tomorrow' }, 'until'],
+    [{ enabled: true, cancelRunning: true }, 'cancelRunning'],
     [{ until: Date.now() + HOUR_MS }, 'enabled'],
   ])('%j is refused at %s', async (body, param) => {
     await using gateway = await testGateway('providers:\n  one: { kind: openai, base_url: http://127.0.0.1:9 }\n');
@@ -75,6 +76,22 @@ describe('snoozing', () => {
     expect([answer.status, await answer.json()]).toMatchObject([400, { error: { param } }]);
     expect(await one(gateway)).toMatchObject({ isEnabled: true });
   });
+});
+
+test('switching off lets what runs there end, or ends it where that is wanted', async () => {
+  await using server = await startOpenAi({ answer: Array.from({ length: 3_000 }, () => 'word '), tokenDelayMs: 5 });
+  await using gateway = await testGateway(`providers:\n  one: { kind: openai, base_url: ${server.url} }\n`);
+  const answer = await fetch(`${gateway.url}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ model: 'gpt-oss-20b', stream: true, messages: [{ role: 'user', content: 'go on' }] }),
+  });
+  const off = await change(gateway, 'PATCH', 'providers/one', { enabled: false });
+  expect(await off.json()).toMatchObject({ isEnabled: false, isDraining: true, inFlight: 1 });
+  const ended = await change(gateway, 'PATCH', 'providers/one', { enabled: false, cancelRunning: true });
+  expect(ended.status).toBe(200);
+  expect(await answer.text()).toContain('cancelled by whoever runs the gateway');
+  await expect.poll(async () => (await one(gateway))?.isDraining).toBe(false);
 });
 
 describe('probing now', () => {

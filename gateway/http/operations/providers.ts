@@ -11,6 +11,10 @@ import { type Operation, operation } from './operation.ts';
 
 const switched = z.strictObject({
   enabled: z.boolean(),
+  cancelRunning: z
+    .boolean()
+    .optional()
+    .meta({ description: 'With `enabled: false`: requests that run there are ended.' }),
   until: z
     .union([z.number().int().positive(), z.literal('restart')])
     .optional()
@@ -107,14 +111,16 @@ export const providerOperations: readonly Operation[] = [
 async function switchProvider(
   deps: HttpDependencies,
   name: string,
-  { enabled, until }: z.output<typeof switched>,
+  { enabled, until, cancelRunning = false }: z.output<typeof switched>,
 ): Promise<AdminProvider> {
   requireProvider(deps, name);
+  if (cancelRunning && enabled) throw refused('cancelRunning', 'it goes with "enabled": false only');
   if (until === undefined) await deps.setProviderEnabled(name, enabled);
   else if (enabled) throw refused('until', 'it goes with "enabled": false only: a provider is off until then');
   else if (until !== 'restart' && until <= deps.clock.now())
     throw refused('until', 'expected a time to come, in epoch ms');
   else deps.catalog.snooze(name, until);
+  if (cancelRunning) deps.cancelRequestsAt(name);
   return stillThere(deps, name);
 }
 
