@@ -2,7 +2,7 @@
 // looked at as the strategy `predicted` does, one of them is asked, and its answer is learned from.
 
 import { emptySettings } from '../gateway/config/defaults.ts';
-import type { AttemptResult } from '../gateway/dispatch/attempt.ts';
+import type { AttemptResult } from '../gateway/dispatch/attempt-contract.ts';
 import { Learning } from '../gateway/dispatch/learning.ts';
 import { noOverrides } from '../gateway/routing/overrides.ts';
 import type { LearnedFacts } from '../gateway/routing/strategies/strategy.ts';

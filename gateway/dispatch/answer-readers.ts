@@ -2,7 +2,7 @@
 
 import { endpointTraits } from '../protocols/endpoints.ts';
 import { type AnswerHost, type AnswerReader, headerValue } from './answer.ts';
-import type { ProviderHeaders } from './attempt.ts';
+import type { ProviderHeaders } from './attempt-contract.ts';
 import { BytesReader } from './bytes-answer.ts';
 import { JsonReader } from './json-answer.ts';
 import { RefusalReader } from './refusal.ts';

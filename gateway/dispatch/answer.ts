@@ -1,7 +1,7 @@
 // What an attempt and the readers of its answer know of each other.
 
 import type { Failure, FailureKind, Usage } from '../types.ts';
-import type { AttemptInput, ProviderHeaders } from './attempt.ts';
+import type { AttemptInput, ProviderHeaders } from './attempt-contract.ts';
 import type { HeldBytes } from './held-bytes.ts';
 import type { DispatchLimits } from './limits.ts';
 

@@ -10,7 +10,7 @@ import { planRequestEdits } from '../protocols/request-edits.ts';
 import type { ProviderAdapter } from '../providers/provider.ts';
 import type { Rules } from '../routing/rules.ts';
 import type { Candidate, Endpoint, ProviderSnapshot, RequestFacts, Usage } from '../types.ts';
-import type { AttemptInput, ProviderHeaders } from './attempt.ts';
+import type { AttemptInput, ProviderHeaders } from './attempt-contract.ts';
 import { PROMPT_TRUNCATED, wasPromptCut } from './context-guard.ts';
 import type { ClientReply, IncomingExchange } from './exchange.ts';
 import { ownComment, ownHeaders, passHeaders, type ReplyFacts } from './reply-head.ts';

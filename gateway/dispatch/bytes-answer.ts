@@ -2,7 +2,7 @@
 
 import type { FailureKind } from '../types.ts';
 import type { AnswerHost, AnswerReader } from './answer.ts';
-import type { ProviderHeaders } from './attempt.ts';
+import type { ProviderHeaders } from './attempt-contract.ts';
 
 export class BytesReader implements AnswerReader {
   readonly refusal = null;

@@ -5,7 +5,7 @@ import { endpointTraits } from '../protocols/endpoints.ts';
 import { inspectAnswer } from '../protocols/inspect.ts';
 import type { FailureKind, Usage } from '../types.ts';
 import type { AnswerHost, AnswerReader } from './answer.ts';
-import type { AttemptInput, ProviderHeaders } from './attempt.ts';
+import type { AttemptInput, ProviderHeaders } from './attempt-contract.ts';
 import { parseJson } from './refusal.ts';
 
 export class JsonReader implements AnswerReader {

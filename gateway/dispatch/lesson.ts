@@ -4,7 +4,7 @@ import type { Clock } from '../clock.ts';
 import type { Settings, StrategyOptions } from '../config/settings.ts';
 import type { DeploymentKey, ProviderSnapshot, RequestFacts } from '../types.ts';
 import { blamesRequest } from './after-failure.ts';
-import type { AttemptResult } from './attempt.ts';
+import type { AttemptResult } from './attempt-contract.ts';
 import type { LearnedDeployment, Warmth } from './learned-deployment.ts';
 import type { PromptRatios } from './prompt-ratio.ts';
 import type { FirstContentFacts } from './time-limits.ts';

@@ -3,7 +3,7 @@
 import { isTriedAnyway } from '../routing/ballot.ts';
 import type { DeploymentUse } from '../routing/question.ts';
 import type { Candidate, RequestFacts } from '../types.ts';
-import type { ActiveConfiguration, DispatchDependencies } from './dispatch.ts';
+import type { ActiveConfiguration, DispatchDependencies } from './dependencies.ts';
 import type { EarlyOpening } from './early-opening.ts';
 import type { ClientReply } from './exchange.ts';
 import { LiveState } from './live-state.ts';

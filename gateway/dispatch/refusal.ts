@@ -1,7 +1,7 @@
 // An answer that is none: an error status, a redirect, or a body nobody asked for. Read so far as to know whom it blames.
 
 import { type AnswerHost, type AnswerReader, headerValue } from './answer.ts';
-import type { ProviderHeaders } from './attempt.ts';
+import type { ProviderHeaders } from './attempt-contract.ts';
 
 /** Milliseconds a Retry-After asks for (RFC 9110 section 10.2.3: seconds or a date); null when absent or nonsense. */
 function retryAfterMs(value: string, nowMs: number): number | null {

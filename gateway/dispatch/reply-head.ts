@@ -1,6 +1,6 @@
 // The head of what a client gets: the provider's own headers but for those that belong to its connection, and ours.
 
-import type { ProviderHeaders } from './attempt.ts';
+import type { ProviderHeaders } from './attempt-contract.ts';
 
 /** Hop-by-hop (RFC 9110 section 7.6.1), CORS and cookies are the connection's business; length and id are ours to set. */
 const DROPPED = new Set([

@@ -5,7 +5,7 @@ import { createStreamObserver } from '../protocols/observer.ts';
 import type { StreamObserver } from '../protocols/protocol.ts';
 import type { Failure, FailureKind, Usage } from '../types.ts';
 import type { AnswerHost, AnswerReader } from './answer.ts';
-import type { ProviderHeaders } from './attempt.ts';
+import type { ProviderHeaders } from './attempt-contract.ts';
 
 export class StreamReader implements AnswerReader {
   refusal: AnswerReader['refusal'] = null;

@@ -2,7 +2,7 @@
 
 import type { GatewayError } from '../errors.ts';
 import type { Attempt, Decision, Outcome, OutcomeResult, RequestFacts, Usage } from '../types.ts';
-import type { AttemptResult } from './attempt.ts';
+import type { AttemptResult } from './attempt-contract.ts';
 import type { IncomingExchange } from './exchange.ts';
 
 /** What is known when a request has ended. */

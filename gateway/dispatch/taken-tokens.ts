@@ -1,6 +1,6 @@
 // What an attempt took of the rate limits, as far as can be told afterwards.
 
-import type { AttemptResult } from './attempt.ts';
+import type { AttemptResult } from './attempt-contract.ts';
 
 const CHARACTERS_PER_TOKEN = 4;
 

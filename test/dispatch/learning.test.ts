@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { parseLearning, serializeLearning } from '../../gateway/catalog/saved-learning.ts';
 import { defaultReliability, emptySettings } from '../../gateway/config/defaults.ts';
 import type { ReliabilitySettings, Settings, StrategyOptions } from '../../gateway/config/settings.ts';
-import type { AttemptResult } from '../../gateway/dispatch/attempt.ts';
+import type { AttemptResult } from '../../gateway/dispatch/attempt-contract.ts';
 import { Learning } from '../../gateway/dispatch/learning.ts';
 import type { LessonInput } from '../../gateway/dispatch/lesson.ts';
 import { route } from '../../gateway/routing/route.ts';
