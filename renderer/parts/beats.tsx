@@ -3,7 +3,7 @@
 import { useEffect, useRef } from 'preact/hooks';
 import type { Beat } from '../store/world.ts';
 import { clockTime, several } from '../words/format.ts';
-import { type ShownState, stateName, toneOf } from '../words/state.ts';
+import { type ShownState, toneOf } from '../words/state.ts';
 import { type BeatSize, beatShape, beatsThatFit, MINI_BEAT } from './beats-shape.ts';
 
 const NONE: readonly Beat[] = [];
@@ -34,11 +34,7 @@ export function Beats({ name, beats = NONE, size = MINI_BEAT, isOff = false }: B
       document.removeEventListener('themechange', paint);
     };
   }, [beats, size, isOff]);
-  return (
-    <canvas ref={ref} class="beats" role="img" aria-label={summary(name, beats, isOff)} height={size.height}>
-      {stateName(beats.at(-1)?.observed ?? 'pending')}
-    </canvas>
-  );
+  return <canvas ref={ref} class="beats" role="img" aria-label={summary(name, beats, isOff)} height={size.height} />;
 }
 
 function summary(name: string, beats: readonly Beat[], isOff: boolean): string {

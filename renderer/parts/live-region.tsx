@@ -7,7 +7,7 @@ const spoken = signal('');
 /** Says a sentence to whoever cannot see it. */
 export function say(sentence: string): void {
   // The same sentence twice is news only if it is a different text.
-  spoken.value = spoken.value === sentence ? `${sentence}\u00a0` : sentence;
+  spoken.value = spoken.peek() === sentence ? `${sentence}\u00a0` : sentence;
 }
 
 export function LiveRegion() {

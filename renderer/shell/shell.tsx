@@ -27,7 +27,7 @@ function Nav() {
         <span>Switchyard</span>
       </div>
       {pages.map(({ id, title, icon }) => (
-        <a key={id} href={pathTo(id)} aria-current={id === page ? 'page' : undefined} aria-label={title} title={title}>
+        <a key={id} href={pathTo(id)} aria-current={id === page ? 'page' : undefined} title={title}>
           <Icon name={icon} />
           <span>{title}</span>
           {id === 'providers' && troubled.length > 0 && (
@@ -44,7 +44,6 @@ function Nav() {
           onClick={() => {
             isPaletteOpen.value = true;
           }}
-          aria-label="Find anything to do"
           title="Find anything to do (Ctrl K)"
         >
           <Icon name="search" />
@@ -56,7 +55,6 @@ function Nav() {
           onClick={() => {
             isHelpOpen.value = true;
           }}
-          aria-label="Keys"
           title="Keys (?)"
         >
           <Icon name="keyboard" />

@@ -64,8 +64,8 @@ export class Feed {
       // Refused, cut or silent: they all mean to try again.
     }
     if (this.#abort !== abort) return;
-    this.#listener.connection('disconnected');
     this.#retry = setTimeout(() => this.reconnect(), waitBefore(this.#attempt++, Math.random()));
+    this.#listener.connection('disconnected');
   }
 
   async #read(body: ReadableStream<Uint8Array>, abort: AbortController): Promise<void> {

@@ -30,6 +30,8 @@ export interface TestGatewayOptions {
   /** Ports to look at while nothing is configured; without it nothing is looked for. */
   readonly discoveryPorts?: readonly number[];
   readonly dataFolder?: string;
+  /** Else a free one. */
+  readonly port?: number;
   /** In place of the system's: a `MovableClock`, where cooldowns and windows are to pass. */
   readonly clock?: Clock;
 }
@@ -50,7 +52,7 @@ export async function testGateway(yaml: string, options: TestGatewayOptions = {}
     dataFolder,
     env: options.env ?? {},
     log,
-    port: 0,
+    port: options.port ?? 0,
     discovery: options.discoveryPorts === undefined ? null : { ports: options.discoveryPorts },
     ...(options.clock === undefined ? {} : { clock: options.clock }),
     ...(options.dispatchLimits === undefined ? {} : { dispatchLimits: options.dispatchLimits }),
