@@ -162,9 +162,9 @@ export const litellmSettings = z.looseObject({
   drop_params: key(flag, 'Leave out what the provider is known to refuse (false).'),
   cache: key(flag, 'Answer repeated requests from a cache (false).'),
   cache_params: key(cacheOptions, 'What the cache is set up with.'),
-  callbacks: key(oneOrMore, 'Told of every request.'),
-  success_callback: key(oneOrMore, 'Told of requests that succeeded.'),
-  failure_callback: key(oneOrMore, 'Told of requests that failed.'),
+  callbacks: key(oneOrMore, 'Accepted; nobody is told yet. What happened is at /metrics and /admin.'),
+  success_callback: key(oneOrMore, 'Accepted; nobody is told yet.'),
+  failure_callback: key(oneOrMore, 'Accepted; nobody is told yet.'),
   set_verbose: key(flag, 'Log level debug (false).'),
   database_url: key(text, 'Ignored: what happened is kept in the data folder.'),
 });
