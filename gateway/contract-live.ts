@@ -1,5 +1,6 @@
 // What `GET /admin/events` tells: a snapshot of everything, then what changes, and the requests that run now.
 
+import type { AdminHardware } from './contract-hardware.ts';
 import type { AdminCooldown, AdminModel, AdminProvider, AdminStatus, HistoryStatus } from './contract-status.ts';
 import type { CauseClass, Endpoint, ObservedState, Outcome, ProviderKind } from './types.ts';
 
@@ -58,7 +59,9 @@ export type AdminChange =
   /** All there are. */
   | { readonly kind: 'cooldowns'; readonly cooldowns: readonly AdminCooldown[] }
   | { readonly kind: 'config'; readonly config: AdminStatus['config'] }
-  | { readonly kind: 'history'; readonly history: HistoryStatus };
+  | { readonly kind: 'history'; readonly history: HistoryStatus }
+  /** A sample of the machine: while somebody follows with `?look=hardware`. */
+  | { readonly kind: 'hardware'; readonly hardware: AdminHardware };
 
 /** The data of `event: snapshot`: everything that changes are changes of. */
 export interface AdminSnapshot {

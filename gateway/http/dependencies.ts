@@ -101,6 +101,8 @@ export interface HttpDependencies {
   readonly hardware: {
     /** This machine now; never rejects. */
     read(): Promise<AdminHardware>;
+    /** Calls back with each sample, until the returned function is called: while anybody looks it is sampled often. */
+    subscribe(listener: (hardware: AdminHardware) => void): () => void;
   };
   historyStatus(): HistoryStatus;
   /** Changes of the configuration. */

@@ -15,7 +15,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'contract.ts': ['types.ts', 'contract-config.ts', 'contract-hardware.ts', 'contract-live.ts', 'contract-status.ts'],
   'contract-config.ts': ['contract-status.ts'],
   'contract-hardware.ts': [],
-  'contract-live.ts': ['types.ts', 'contract-status.ts'],
+  'contract-live.ts': ['types.ts', 'contract-hardware.ts', 'contract-status.ts'],
   'contract-status.ts': ['types.ts'],
   config: ['types.ts', 'errors.ts', 'clock.ts', 'telemetry/log.ts'],
   providers: ['types.ts', 'errors.ts', 'config'],

@@ -4,8 +4,9 @@ import { writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { systemClock } from '../../gateway/clock.ts';
-import type { AdminStatus } from '../../gateway/contract.ts';
+import type { AdminHardware, AdminStatus } from '../../gateway/contract.ts';
 import { EventHub } from '../../gateway/events/event-hub.ts';
+import type { HttpDependencies } from '../../gateway/http/dependencies.ts';
 import { readManagementToken } from '../../gateway/http/management-token.ts';
 import { startOpenAi } from '../backends/openai.ts';
 import { TestLog } from '../catalog/test-log.ts';
@@ -131,6 +132,31 @@ describe('the stream', () => {
     await client.event('end');
     await gateway.close();
   });
+});
+
+test('the machine is told to all, and sampled only while somebody looks', async () => {
+  let looking: ((hardware: AdminHardware) => void) | null = null;
+  const hardware: HttpDependencies['hardware'] = {
+    read: () => Promise.reject(new Error('nobody asks')),
+    subscribe: (listener) => {
+      looking = listener;
+      return () => {
+        looking = null;
+      };
+    },
+  };
+  await using harness = await startHttp({ deps: { hardware } });
+  const headers = { authorization: `Bearer ${TOKEN}` };
+  await using other = await eventClient(`${harness.url}/admin/events`, { headers });
+  await other.event('snapshot');
+  expect(looking).toBeNull();
+  const looker = await eventClient(`${harness.url}/admin/events?look=hardware`, { headers });
+  await looker.event('snapshot');
+  const tell = looking as ((hardware: AdminHardware) => void) | null;
+  for (const atMs of [1, 2]) tell?.({ atMs } as Partial<AdminHardware> as AdminHardware);
+  for (const client of [looker, other]) await client.change('hardware', (change) => change.hardware.atMs === 2);
+  await looker.close();
+  await expect.poll(() => looking).toBeNull();
 });
 
 describe('who may follow', () => {

@@ -244,7 +244,7 @@ export async function startHttp(options: HarnessOptions = {}): Promise<Harness> 
       state.providers = state.providers.map((one) => (one.name === name ? { ...one, isEnabled } : one));
     },
     warmth: { run: () => Promise.reject(new Error('no models here')), planned: () => [] },
-    hardware: { read: () => Promise.reject(new Error('no machine here')) },
+    hardware: { read: () => Promise.reject(new Error('no machine here')), subscribe: () => () => undefined },
     resetProvider: () => [],
     traffic: () => ({
       cooldowns: [],

@@ -3,7 +3,10 @@
 import * as z from 'zod';
 import type { OperationAbout } from './operation.ts';
 
-const since = z.strictObject({ since: z.string().optional().meta({ description: 'As the header `Last-Event-ID`.' }) });
+const followed = z.strictObject({
+  since: z.string().optional().meta({ description: 'As the header `Last-Event-ID`.' }),
+  look: z.enum(['hardware']).optional().meta({ description: 'The machine is sampled while this stream is open.' }),
+});
 
 /** By method and path. */
 export const described: Readonly<Record<string, OperationAbout>> = {
@@ -14,7 +17,7 @@ export const described: Readonly<Record<string, OperationAbout>> = {
       'A stream of events: `snapshot` (AdminSnapshot), then each `change` (AdminChange), at most every 250 ms; `end` before the gateway stops. Goes on after the id in `Last-Event-ID` where that is known still.',
     answers: 'Server-sent events',
     answerType: 'text/event-stream',
-    query: since,
+    query: followed,
   },
   'GET /admin/challenge': {
     summary: 'Proves that this is the gateway that the management token belongs to; needs no token.',
