@@ -17,7 +17,7 @@ export interface Route {
 }
 
 /** `#/providers/ollama` -> that page and that subject; anything unknown is the overview. */
-export function readRoute(hash: string): Route {
+function readRoute(hash: string): Route {
   const [id = '', subject] = hash.replace(/^#\/?/, '').split('?', 1)[0]?.split('/') ?? [];
   const page = pages.find((one) => one.id === id)?.id ?? 'overview';
   return { page, subject: subject ? decoded(subject) : null };

@@ -7,7 +7,7 @@ export type Theme = 'system' | 'light' | 'dark';
 const KEPT_AS = 'switchyard.theme';
 const ORDER: readonly Theme[] = ['system', 'light', 'dark'];
 
-export const theme = signal<Theme>('system');
+const theme = signal<Theme>('system');
 
 export function startTheme(): void {
   const kept = localStorage.getItem(KEPT_AS);

@@ -17,7 +17,7 @@ const WAITS_MS = [250, 500, 1_000, 2_000, 4_000, 8_000];
 const SILENCE_MS = 40_000;
 
 /** How long to wait before attempt number `attempt`, from 0; `chance` is from 0 to 1. */
-export function waitBefore(attempt: number, chance: number): number {
+function waitBefore(attempt: number, chance: number): number {
   const most = WAITS_MS[Math.min(attempt, WAITS_MS.length - 1)] ?? 0;
   return most * (0.75 + chance / 4);
 }
@@ -98,7 +98,7 @@ export class Feed {
 }
 
 /** The lines of one event; the gateway writes each field once, and its data in one line. */
-export function fieldsOf(block: string): { readonly id: string; readonly event: string; readonly data: string } {
+function fieldsOf(block: string): { readonly id: string; readonly event: string; readonly data: string } {
   const fields = { id: '', event: '', data: '' };
   for (const line of block.split('\n')) {
     const at = line.indexOf(': ');

@@ -25,7 +25,7 @@ export function launch(): Promise<Browser> {
 }
 
 /** The link that `switchyard ui` prints. */
-export async function signInLink(gateway: Pick<TestGateway, 'url' | 'admin'>): Promise<string> {
+async function signInLink(gateway: Pick<TestGateway, 'url' | 'admin'>): Promise<string> {
   const headers = { 'content-type': 'application/json' };
   const answer = await gateway.admin('/admin/ui-links', { method: 'POST', headers, body: '{}' });
   return gateway.url + ((await answer.json()) as { path: string }).path;

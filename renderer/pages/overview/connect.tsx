@@ -7,7 +7,7 @@ const TABS = ['curl', 'OpenAI SDK', 'Env vars', 'Container'] as const;
 type Tab = (typeof TABS)[number];
 
 /** The lines of a tab. `model`: one that is there, so that what is pasted works. */
-export function snippet(tab: Tab, url: string, model: string): string {
+function snippet(tab: Tab, url: string, model: string): string {
   switch (tab) {
     case 'curl':
       return `curl ${url}/v1/chat/completions \\\n  -H 'content-type: application/json' \\\n  -d '{"model": "${model}",\n    "messages": [{"role": "user",\n      "content": "Hello"}]}'`;

@@ -54,7 +54,15 @@ function ofRequest({
     ];
   }
   if (result === 'cancelled') return [];
-  return [{ key: id, atMs, glyph: 'down', who: provider ?? 'A request', text: errorMessage ?? 'failed a request' }];
+  return [
+    {
+      key: id,
+      atMs,
+      glyph: 'down',
+      who: provider ?? 'A request',
+      text: `${provider === null ? 'failed' : 'failed a request'}: ${errorMessage ?? result}`,
+    },
+  ];
 }
 
 const lines = computed<readonly Line[]>(() => {

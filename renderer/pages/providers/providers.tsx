@@ -44,7 +44,8 @@ function Row({ provider, isChosen }: { provider: AdminProvider; isChosen: boolea
         </p>
       </td>
       <td class="wide">
-        {models.length} <span class="t3">{loaded > 0 ? `, ${loaded} loaded` : ''}</span>
+        {models.length}
+        {loaded > 0 && <span class="t3">, {loaded} loaded</span>}
       </td>
       <td class="num">{firstMs === null ? <span class="t3">none</span> : duration(firstMs)}</td>
       <td class="num wide">
