@@ -334,3 +334,12 @@ model_list:
     '11:5 lint litellm_differs',
   ]);
 });
+
+test('a password of Redis that is empty is none', () => {
+  const { settings, problems } = load(
+    'router_settings: { redis_host: 127.0.0.1, redis_password: os.environ/REDIS_PASSWORD }',
+    { env: { REDIS_PASSWORD: '' } },
+  );
+  expect(problems.filter(({ severity }) => severity === 'error')).toEqual([]);
+  expect(settings?.redis).toMatchObject({ host: '127.0.0.1', password: null });
+});

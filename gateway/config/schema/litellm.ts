@@ -145,7 +145,7 @@ export const routerSettings = z.looseObject({
   redis_url: key(text, 'Redis as one URL.'),
   redis_host: key(text, 'Address of a Redis that shares rate windows, cooldowns and cache.'),
   redis_port: key(number, 'Its port (6379).'),
-  redis_password: key(text, 'Its password.'),
+  redis_password: key(z.string(), 'Its password; empty: none.'),
   redis_db: key(count, 'Number of its database (0).'),
   cache_responses: key(flag, 'Answer repeated requests from a cache (false).'),
   cache_kwargs: key(cacheOptions, 'What the cache is set up with.'),
