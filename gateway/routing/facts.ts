@@ -1,7 +1,7 @@
 // What a request asks for, read once from its headers and its parsed body. The only place that looks into a body to decide.
 
 import { GatewayError } from '../errors.ts';
-import type { Capability, Endpoint, Protocol, RequestFacts, RequestHeaders } from '../types.ts';
+import type { Capability, Endpoint, Protocol, RequestFacts, RequestHeaders, RequestOverrides } from '../types.ts';
 import { type BodyTally, emptyTally, isObject, walkBody } from './body-walk.ts';
 import { hashConversation, namedConversation } from './conversation.ts';
 import { noOverrides, readOverrides } from './overrides.ts';
@@ -52,32 +52,63 @@ const ENDPOINT_NEEDS: Readonly<Partial<Record<Endpoint, Capability>>> = {
  * @throws GatewayError `invalid_request` naming the JSON path, when the model or one of the gateway's own fields has a wrong type
  */
 export function readFacts(input: FactsInput): RequestFacts {
-  const body = isObject(input.body) ? input.body : null;
-  const tally = emptyTally();
-  if (body) walkBody(body, tally);
-  const { headers, conversationSecret } = input;
-  let conversation: string | null | undefined;
-  return {
-    id: input.id,
-    receivedAtMs: input.receivedAtMs,
-    endpoint: input.endpoint,
-    protocol: input.protocol,
-    model: readModel(input.endpoint, body, input.form),
-    isStream: readStream(input.endpoint, body, input.form),
-    batchSize: body ? readBatchSize(input.endpoint, body) : 1,
-    headers,
-    pin: readHeader(headers['x-provider']),
-    capabilityHint: readHeader(headers['x-capability']),
-    needs: readNeeds(input.endpoint, body, tally),
-    promptTokens: countTokens(tally, input.bodyBytes, input.charactersPerToken),
-    maxTokens: body ? readMaxTokens(body) : null,
-    get conversationKey() {
-      conversation ??= namedConversation(body, headers) ?? (body ? hashConversation(body, conversationSecret) : null);
-      return conversation;
-    },
-    client: input.client,
-    overrides: body ? readOverrides(body) : noOverrides,
-  };
+  return new ReadFacts(input);
+}
+
+/** A class for the sake of its one accessor: in an object literal it would make each of them a slow dictionary. */
+class ReadFacts implements RequestFacts {
+  readonly id: string;
+  readonly receivedAtMs: number;
+  readonly endpoint: Endpoint;
+  readonly protocol: Protocol;
+  readonly model: string | null;
+  readonly isStream: boolean;
+  readonly batchSize: number;
+  readonly headers: RequestHeaders;
+  readonly pin: string | null;
+  readonly capabilityHint: string | null;
+  readonly needs: readonly Capability[];
+  readonly promptTokens: number;
+  readonly maxTokens: number | null;
+  readonly client: string;
+  readonly overrides: RequestOverrides;
+  readonly #body: JsonObject | null;
+  readonly #conversationSecret: string;
+  #conversation: string | null | undefined;
+
+  constructor(input: FactsInput) {
+    const { headers, endpoint } = input;
+    const body = isObject(input.body) ? input.body : null;
+    const tally = emptyTally();
+    if (body) walkBody(body, tally);
+    this.id = input.id;
+    this.receivedAtMs = input.receivedAtMs;
+    this.endpoint = endpoint;
+    this.protocol = input.protocol;
+    this.model = readModel(endpoint, body, input.form);
+    this.isStream = readStream(endpoint, body, input.form);
+    this.batchSize = body ? readBatchSize(endpoint, body) : 1;
+    this.headers = headers;
+    this.pin = readHeader(headers['x-provider']);
+    this.capabilityHint = readHeader(headers['x-capability']);
+    this.needs = readNeeds(endpoint, body, tally);
+    this.promptTokens = countTokens(tally, input.bodyBytes, input.charactersPerToken);
+    this.maxTokens = body ? readMaxTokens(body) : null;
+    this.client = input.client;
+    this.overrides = body ? readOverrides(body) : noOverrides;
+    this.#body = body;
+    this.#conversationSecret = input.conversationSecret;
+  }
+
+  get conversationKey(): string | null {
+    if (this.#conversation === undefined) this.#conversation = this.#findConversation();
+    return this.#conversation;
+  }
+
+  #findConversation(): string | null {
+    const body = this.#body;
+    return namedConversation(body, this.headers) ?? (body ? hashConversation(body, this.#conversationSecret) : null);
+  }
 }
 
 function readModel(endpoint: Endpoint, body: JsonObject | null, form: FactsInput['form']): string | null {
