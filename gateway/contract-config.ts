@@ -1,6 +1,7 @@
 // Reading and changing the configuration by the admin API.
 
 import type { AdminConfigProblem } from './contract-status.ts';
+import type { ProviderKind } from './types.ts';
 
 /** `GET /admin/config`: the file that changes go to; also what every change of it answers. */
 export interface AdminConfig {
@@ -14,6 +15,20 @@ export interface AdminConfig {
   readonly isCurrent: boolean;
   /** Errors, warnings and lints of all files. */
   readonly problems: readonly AdminConfigProblem[];
+}
+
+/** `POST /admin/discover`: servers of this machine that are no providers yet. */
+export interface AdminFoundServer {
+  /** As it could be called. */
+  readonly name: string;
+  readonly kind: ProviderKind;
+  readonly baseUrl: string;
+  /** For people (`LM Studio`). */
+  readonly product: string;
+  readonly version: string | null;
+  /** Null: not told. */
+  readonly models: number | null;
+  readonly needsKey: boolean;
 }
 
 /** `POST /admin/config/validate`. */

@@ -2,6 +2,7 @@
 
 import type { Dispatcher } from 'undici';
 import type { ControlledProvider } from '../catalog/controlled-provider.ts';
+import type { Find } from '../catalog/discovery.ts';
 import type { Clock } from '../clock.ts';
 import type { ConfigEditor } from '../config/editor.ts';
 import type { ProviderSettings, Settings } from '../config/settings.ts';
@@ -35,6 +36,8 @@ interface HttpCatalog {
   probe(name: string): Promise<void> | null;
   /** One probe of each; ends with the slowest. */
   sweep(): Promise<void>;
+  /** Looks for servers on this machine that are no providers yet. */
+  discover(): Promise<readonly Find[]>;
   /** Off until then, whatever the files say; null: no longer. False: no such provider. */
   snooze(name: string, until: number | 'restart' | null): boolean;
   providerSettings(name: string): ProviderSettings | undefined;

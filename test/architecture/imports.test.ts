@@ -13,7 +13,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'clock.ts': [],
   'errors.ts': ['types.ts'],
   'contract.ts': ['types.ts', 'contract-config.ts', 'contract-hardware.ts', 'contract-live.ts', 'contract-status.ts'],
-  'contract-config.ts': ['contract-status.ts'],
+  'contract-config.ts': ['types.ts', 'contract-status.ts'],
   'contract-hardware.ts': [],
   'contract-live.ts': ['types.ts', 'contract-hardware.ts', 'contract-status.ts'],
   'contract-status.ts': ['types.ts'],

@@ -231,6 +231,7 @@ describe('/v1/models', () => {
       probe: () => null,
       sweep: async () => undefined,
       snooze: () => false,
+      discover: async () => [],
       providerSettings: () => undefined,
       controlled: () => null,
     };

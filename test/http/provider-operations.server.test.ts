@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { AdminProvider } from '../../gateway/contract.ts';
+import { startOllama } from '../backends/ollama.ts';
 import { startOpenAi } from '../backends/openai.ts';
 import { type TestGateway, testGateway } from '../support/gateway.ts';
 import { MovableClock } from '../support/movable-clock.ts';
@@ -92,6 +93,18 @@ test('switching off lets what runs there end, or ends it where that is wanted', 
   expect(ended.status).toBe(200);
   expect(await answer.text()).toContain('cancelled by whoever runs the gateway');
   await expect.poll(async () => (await one(gateway))?.isDraining).toBe(false);
+});
+
+test('a server that is no provider yet is found, and the ones there are, are not', async () => {
+  await using known = await startOpenAi();
+  await using other = await startOllama({ models: ['qwen3:8b'] });
+  await using gateway = await testGateway(`providers:\n  one: { kind: openai, base_url: ${known.url} }\n`, {
+    discoveryPorts: [known.port, other.port],
+  });
+  const found = await change(gateway, 'POST', 'discover', {});
+  expect(await found.json()).toEqual([
+    expect.objectContaining({ kind: 'ollama', baseUrl: other.url, models: 1, needsKey: false }),
+  ]);
 });
 
 describe('probing now', () => {

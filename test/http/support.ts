@@ -225,6 +225,7 @@ export async function startHttp(options: HarnessOptions = {}): Promise<Harness> 
       probe: (name) => (state.providers.some((one) => one.name === name) ? Promise.resolve() : null),
       sweep: async () => undefined,
       snooze: () => true,
+      discover: async () => [],
       providerSettings: (name) =>
         state.providers.some((one) => one.name === name) ? providerSettings(name, baseUrlOf(name)) : undefined,
       controlled: () => null,

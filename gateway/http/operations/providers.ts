@@ -3,7 +3,7 @@
 import * as z from 'zod';
 import { testProvider } from '../../catalog/provider-test.ts';
 import { didYouMean } from '../../config/nearest.ts';
-import type { AdminProvider, AdminProviderResetResult } from '../../contract.ts';
+import type { AdminFoundServer, AdminProvider, AdminProviderResetResult } from '../../contract.ts';
 import { GatewayError } from '../../errors.ts';
 import type { HttpDependencies } from '../dependencies.ts';
 import { given } from './inputs.ts';
@@ -55,6 +55,18 @@ export const providerOperations: readonly Operation[] = [
       for await (const step of testProvider(given(body), options)) response.write(`${JSON.stringify(step)}\n`);
       response.end();
     },
+  }),
+  operation({
+    method: 'POST',
+    path: '/admin/discover',
+    summary: 'Looks for servers on the usual ports of this machine that are no providers yet.',
+    answers: 'AdminFoundServer[]',
+    body: z.strictObject({}),
+    run: async ({ deps }): Promise<AdminFoundServer[]> =>
+      (await deps.catalog.discover()).map(({ provider, product, version, modelCount, needsKey }) => {
+        const { name, kind, baseUrl } = provider;
+        return { name, kind, baseUrl, product, version, models: modelCount, needsKey };
+      }),
   }),
   operation({
     method: 'POST',
