@@ -1,7 +1,7 @@
 // The sheet of keys.
 
 import { signal } from '@preact/signals';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { Icon } from '../parts/icon.tsx';
 import { keyHelp } from './commands.ts';
 
@@ -13,7 +13,8 @@ export function Help() {
 
 function OpenHelp() {
   const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => dialog.current?.showModal(), []);
+  // Before the next key arrives: it is meant for the dialog.
+  useLayoutEffect(() => dialog.current?.showModal(), []);
   const close = () => {
     isHelpOpen.value = false;
   };

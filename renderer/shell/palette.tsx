@@ -1,7 +1,7 @@
 // The command palette: type a few letters, choose with the arrows, run with Enter.
 
 import { signal, useSignal } from '@preact/signals';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { Icon } from '../parts/icon.tsx';
 import { type Command, commands, found } from './commands.ts';
 
@@ -19,7 +19,8 @@ function OpenPalette() {
   const dialog = useRef<HTMLDialogElement>(null);
   const query = useSignal('');
   const chosen = useSignal(0);
-  useEffect(() => dialog.current?.showModal(), []);
+  // Before the next key arrives: it is meant for the dialog.
+  useLayoutEffect(() => dialog.current?.showModal(), []);
   const hits = found(commands(), query.value);
   const at = Math.min(chosen.value, hits.length - 1);
   const run = (command: Command | undefined) => {

@@ -89,7 +89,9 @@ describe.skipIf(browserPath === null)('the window', { timeout: 180_000 }, () => 
     await expect.poll(() => isEnabled(gateway, 'studio'), PATIENCE).toBe(true);
 
     await page.keyboard.press('Control+k');
+    await page.getByRole('combobox').waitFor(PATIENCE);
     await page.keyboard.type('turn off studio');
+    await page.getByRole('option', { name: 'Turn off studio' }).waitFor(PATIENCE);
     await page.keyboard.press('Enter');
     await expect.poll(() => isEnabled(gateway, 'studio'), PATIENCE).toBe(false);
   });
