@@ -15,8 +15,8 @@ import type {
   OutcomeResult,
 } from './types.ts';
 
-export type * from './contract-hardware.ts';
 export type * from './contract-config.ts';
+export type * from './contract-hardware.ts';
 export type * from './contract-live.ts';
 export type * from './contract-status.ts';
 
