@@ -205,7 +205,7 @@ export class ClientReply {
       return;
     }
     this.#response.writeHead(status, [...headers, 'transfer-encoding', 'chunked']);
-    // Node's own framing makes four writes of a piece, which cost a third of relaying an event (measured: 96 to 69 µs).
+    // Node's own framing makes four writes of a piece: one costs less (5 % of relaying a paced event, median of 7 pairs).
     this.#response.chunkedEncoding = false;
   }
 
