@@ -40,7 +40,7 @@ const noOverrides: RequestOverrides = {
   mockTesting: [],
 };
 
-export const noWish: CacheControl = {
+const noWish: CacheControl = {
   isReadForbidden: false,
   isStoreForbidden: false,
   isWanted: false,

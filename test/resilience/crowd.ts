@@ -7,7 +7,7 @@ import { startOpenAi } from '../backends/openai.ts';
 import { type HttpAnswer, send } from '../support/http.ts';
 import { MODEL } from './support.ts';
 
-export const SLOTS = 4;
+const SLOTS = 4;
 export type PriorityClass = 'high' | 'normal' | 'low';
 
 export interface CrowdClient {

@@ -36,7 +36,7 @@ export function redisAt(port: number, more: Partial<RedisSettings> = {}): RedisS
 }
 
 /** Settings with providers of the kind `ollama`, by name and base URL. */
-export function withProviders(providers: Readonly<Record<string, string>>): Settings {
+function withProviders(providers: Readonly<Record<string, string>>): Settings {
   const entries = Object.entries(providers).map(([name, baseUrl]): [string, ProviderSettings] => [
     name,
     { name, baseUrl, kind: 'ollama', vendor: null } as ProviderSettings,
