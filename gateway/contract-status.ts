@@ -230,17 +230,7 @@ export interface AdminStatus {
   readonly traffic: AdminTraffic;
 }
 
-/** `PATCH /admin/providers/NAME`. */
-export interface AdminProviderPatch {
-  readonly enabled: boolean;
-}
-
-/** `POST /admin/providers/NAME/reset`: with `model` only that deployment, else all of the provider. */
-export interface AdminProviderReset {
-  readonly model?: string;
-}
-
-/** Its answer: how the provider stands now, and what was forgotten of it besides failures that were counted. */
+/** `POST /admin/providers/NAME/reset` answers: how the provider stands now, and what was forgotten of it besides failures that were counted. */
 export interface AdminProviderResetResult {
   readonly provider: AdminProvider;
   readonly forgotten: readonly AdminCooldown[];

@@ -162,7 +162,7 @@ function insertInBlock(text: string, map: YAMLMap, isEnabled: boolean): string {
   return spliced(text, newline + 1, newline + 1, `${line}${lineEnd}`);
 }
 
-export function rangeOf(node: unknown): readonly [number, number, number] | undefined {
+function rangeOf(node: unknown): readonly [number, number, number] | undefined {
   return isScalar(node) || isMap(node) ? (node.range ?? undefined) : undefined;
 }
 

@@ -27,7 +27,7 @@ export interface HubLimits {
   readonly lingerMs: number;
 }
 
-export const defaultHubLimits: HubLimits = {
+const defaultHubLimits: HubLimits = {
   mergeMs: 250,
   keptChanges: 4_000,
   keptBytes: 4 * 1024 * 1024,

@@ -6,7 +6,7 @@ import type { TimeRange } from '../../history/history.ts';
 
 const results = ['complete', 'failed', 'broken', 'cancelled', 'rejected'] as const;
 
-export const epochMs = z.coerce.number().int().min(0).max(8.64e15).meta({ description: 'Epoch ms.' });
+const epochMs = z.coerce.number().int().min(0).max(8.64e15).meta({ description: 'Epoch ms.' });
 
 export const text = z.string().min(1).max(1_000);
 

@@ -83,7 +83,7 @@ function fieldsOf(query: URLSearchParams): Record<string, string | string[]> {
 }
 
 /** Throws `invalid_request` whose `param` is the path of the first field at fault; secrets are never repeated. */
-export function readInput<Value>(schema: z.ZodType<Value>, value: unknown): Value {
+function readInput<Value>(schema: z.ZodType<Value>, value: unknown): Value {
   const read = schema.safeParse(value, { reportInput: false });
   if (read.success) return read.data;
   const { issues } = read.error;
