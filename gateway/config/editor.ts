@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import { GatewayError } from '../errors.ts';
 import { editFile } from './edit.ts';
 import { changedText, type TextChange } from './edit-text.ts';
+import { hideSecrets, revealSecrets } from './hidden-secrets.ts';
 import { hasErrors } from './problems.ts';
 import type { ConfigProblem } from './settings.ts';
 import { digestOf } from './sources.ts';
@@ -24,13 +25,16 @@ export interface ConfigEditorOptions {
 export interface EditableFile {
   /** Absolute. */
   readonly file: string;
-  /** '' while it is not there. */
+  /** '' while it is not there. Keys that stand in it plainly are hidden: see hidden-secrets.ts. */
   readonly text: string;
   /** Of this content; a change names the one it was made from. */
   readonly version: string;
   /** Former contents, the newest first: when each was replaced, epoch ms. */
   readonly former: readonly number[];
 }
+
+/** Keys and all. */
+type FileOnDisk = Pick<EditableFile, 'file' | 'text' | 'version'>;
 
 export class ConfigEditor {
   readonly #options: ConfigEditorOptions;
@@ -42,15 +46,14 @@ export class ConfigEditor {
   /** Throws `conflict` where no file is configured. */
   get current(): EditableFile {
     const { dataFolder } = this.#options;
-    const file = this.#file();
-    const text = existsSync(file) ? readFileSync(file, 'utf8') : '';
+    const { file, text, version } = this.#onDisk();
     const former = listVersions(dataFolder, file).map(({ savedAtMs }) => savedAtMs);
-    return { file, text, version: digestOf(text), former };
+    return { file, text: hideSecrets(text), version, former };
   }
 
   /** What there is to say of a text in place of the file's; changes nothing. */
   check(text: string): readonly ConfigProblem[] {
-    return this.#options.store.draft(text).problems;
+    return this.#problemsOf(revealSecrets(text, this.#onDisk().text));
   }
 
   /**
@@ -59,14 +62,14 @@ export class ConfigEditor {
    * version any more.
    */
   apply(text: string, version: string): EditableFile {
-    const { current } = this;
+    const current = this.#onDisk();
     if (current.version !== version) throw changedMeanwhile(current.file);
-    return this.#write(current, text);
+    return this.#write(current, revealSecrets(text, current.text));
   }
 
   /** Sets and removes values; comments and everything else stay. Throws what `apply` and `changedText` throw. */
   change(changes: readonly TextChange[], version: string | null = null): EditableFile {
-    const { current } = this;
+    const current = this.#onDisk();
     if (version !== null && current.version !== version) throw changedMeanwhile(current.file);
     return this.#write(current, changedText(current.text, changes));
   }
@@ -86,9 +89,19 @@ export class ConfigEditor {
     throw new GatewayError('conflict', 'The gateway was started without a configuration file that could be changed.');
   }
 
-  #write({ file, text: before, version }: EditableFile, text: string): EditableFile {
+  #onDisk(): FileOnDisk {
+    const file = this.#file();
+    const text = existsSync(file) ? readFileSync(file, 'utf8') : '';
+    return { file, text, version: digestOf(text) };
+  }
+
+  #problemsOf(text: string): readonly ConfigProblem[] {
+    return this.#options.store.draft(text).problems;
+  }
+
+  #write({ file, text: before, version }: FileOnDisk, text: string): EditableFile {
     const { store, dataFolder, now } = this.#options;
-    const problems = this.check(text);
+    const problems = this.#problemsOf(text);
     if (hasErrors(problems)) throw new ConfigError(problems);
     if (existsSync(file)) editFile(file, { dataFolder, expectedDigest: version, nowMs: now() }, () => text);
     else if (before === '') writeFileSync(file, text, { flag: 'wx', mode: 0o600 });

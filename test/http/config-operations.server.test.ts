@@ -61,6 +61,19 @@ describe('a draft', () => {
     );
   });
 
+  test('never shows a key that stands plainly in the file, and keeps it through a change', async () => {
+    const secret = 'sk-in-plain-sight';
+    const yaml = YAML.replace('kind: openai\n', `kind: openai\n    api_key: ${secret}\n`);
+    await using gateway = await testGateway(yaml);
+    const before = await config(gateway);
+    expect(before.text).not.toContain(secret);
+    const text = before.text.replace('# keep me', '# changed');
+    const answer = await (await change(gateway, 'POST', 'config/apply', { text, version: before.version })).text();
+    expect(answer).not.toContain(secret);
+    expect(written(gateway)).toBe(yaml.replace('# keep me', '# changed'));
+    expect(gateway.gateway.settings.providers.get('one')?.apiKey).toBe(secret);
+  });
+
   test('that is no configuration is refused with all that is wrong, and nothing is written', async () => {
     await using gateway = await testGateway(YAML);
     const { version } = await config(gateway);
