@@ -24,6 +24,8 @@ export default defineConfig({
           name: 'server',
           include: ['test/**/*.server.test.ts'],
           pool: 'forks',
+          // They mostly wait for each other's servers; with one at a time two cores stood idle half of the time.
+          maxWorkers: 2,
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

@@ -142,6 +142,8 @@ export function randomConfiguration(random: Random, servers: readonly Server[], 
       ...(chance(0.3) ? [cloud] : []),
     ],
     router_settings: {
+      // Waiting to ask again would say nothing more of the decision.
+      num_retries: 0,
       ...(chance(0.5) ? { routing_strategy: pick(random, STRATEGIES) } : {}),
       model_group_alias: {
         ...(chance(0.5) ? { nickname: pick(random, NAMES) } : {}),
