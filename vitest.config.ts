@@ -26,6 +26,7 @@ export default defineConfig({
           pool: 'forks',
           // They mostly wait for each other's servers; with one at a time two cores stood idle half of the time.
           maxWorkers: 2,
+          sequence: { groupOrder: 1 },
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },
