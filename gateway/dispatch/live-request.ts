@@ -1,27 +1,11 @@
 // How one request stands while it is served: for whoever looks on, never for a decision.
 
-import type { DeploymentKey, Endpoint, RequestFacts } from '../types.ts';
+import type { AdminLiveRequest } from '../contract.ts';
+import type { DeploymentKey, RequestFacts } from '../types.ts';
 import type { ClientReply, IncomingExchange } from './exchange.ts';
 
-export interface LiveRequest {
-  readonly id: string;
-  /** Epoch ms. */
-  readonly receivedAtMs: number;
-  readonly endpoint: Endpoint;
-  readonly isStream: boolean;
-  /** '' before the request was looked at. */
-  readonly client: string;
-  readonly requestedModel: string | null;
-  readonly rule: string | null;
-  /** `deciding`: nobody is asked yet, or a pause before asking again. */
-  readonly is: 'deciding' | 'queued' | 'asking' | 'answering';
-  /** Who is asked, or answers. */
-  readonly provider: string | null;
-  readonly model: string | null;
-  /** Those that have ended. */
-  readonly attempts: number;
-  readonly bytesOut: number;
-}
+/** As the window is told of it. */
+export type LiveRequest = AdminLiveRequest;
 
 /** What a run knows of itself. */
 export interface RunState {

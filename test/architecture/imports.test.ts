@@ -42,6 +42,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'types.ts',
     'errors.ts',
     'clock.ts',
+    'contract.ts',
     'config',
     'providers',
     'catalog',
